@@ -1,0 +1,70 @@
+/* tinygen's C runtime: the contract between generated code and kernels.
+ *
+ * Kernels are freestanding C11. A kernel takes, in this order: a pointer to its constant parameters,
+ * its inputs, its outputs, and its scratch memory if it needs any. Tensors are NHWC, row-major,
+ * without gaps. Buffers are aligned to TG_ALIGN bytes unless a kernel says that it needs less. */
+#ifndef TG_RUNTIME_H
+#define TG_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raised whenever a parameter struct or a signature changes; generated code checks it. */
+#define TG_RUNTIME_ABI 1
+
+/* Alignment in bytes of the arena and of every tensor in it. */
+#define TG_ALIGN 16
+
+/* Freestanding C has no <string.h>, yet every compiler accepts these builtins, and expands them in
+ * place or calls the C library's or the start-up code's. */
+#define tg_copy(target, source, bytes) ((void)__builtin_memcpy((target), (source), (size_t)(bytes)))
+#define tg_fill(target, value, bytes) ((void)__builtin_memset((target), (value), (size_t)(bytes)))
+
+/* A real factor as multiplier * 2^(shift - 31); a positive shift is to the left. */
+typedef struct {
+    int32_t multiplier;
+    int32_t shift;
+} tg_rescale_t;
+
+/* The high half of 2 * a * b, rounded to nearest, ties up; saturates for the one product that
+ * overflows. (gemmlowp: SaturatingRoundingDoublingHighMul) */
+static inline int32_t tg_high_mul(int32_t a, int32_t b) {
+    if (a == INT32_MIN && b == INT32_MIN) {
+        return INT32_MAX;
+    }
+    const int64_t product = (int64_t)a * b;
+    const int64_t nudge = product >= 0 ? (INT64_C(1) << 30) : 1 - (INT64_C(1) << 30);
+    return (int32_t)((product + nudge) / (INT64_C(1) << 31));
+}
+
+/* x / 2^exponent, rounded to nearest, ties away from zero; 0 <= exponent <= 31.
+ * (gemmlowp: RoundingDivideByPOT) */
+static inline int32_t tg_divide_by_pot(int32_t x, int32_t exponent) {
+    const int32_t mask = (int32_t)((UINT32_C(1) << exponent) - 1U);
+    const int32_t remainder = x & mask;
+    const int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/* x * 2^left with the wrap-around of two's complement instead of undefined behaviour. */
+static inline int32_t tg_shift_left(int32_t x, int32_t left) {
+    return (int32_t)((uint32_t)x << left);
+}
+
+/* x times a real factor, with TFLM's two roundings. (MultiplyByQuantizedMultiplier) */
+static inline int32_t tg_requantize(int32_t x, int32_t multiplier, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = shift > 0 ? 0 : -shift;
+    return tg_divide_by_pot(tg_high_mul(tg_shift_left(x, left), multiplier), right);
+}
+
+static inline int32_t tg_clamp(int32_t x, int32_t low, int32_t high) {
+    return x < low ? low : (x > high ? high : x);
+}
+
+static inline int32_t tg_min(int32_t a, int32_t b) { return a < b ? a : b; }
+
+static inline int32_t tg_max(int32_t a, int32_t b) { return a > b ? a : b; }
+
+#endif /* TG_RUNTIME_H */

@@ -1,0 +1,26 @@
+"""The typed graph between loading and code generation, and the program that it becomes."""
+
+from tinygen.ir.graph import Graph, Op, OptionValue, Tensor
+from tinygen.ir.program import Alias, Call, Constant, Param, Program, Step, View
+from tinygen.ir.text import to_text
+from tinygen.ir.types import Array, DType, Quantization
+from tinygen.ir.verify import problems
+
+__all__ = [
+    "Alias",
+    "Array",
+    "Call",
+    "Constant",
+    "DType",
+    "Graph",
+    "Op",
+    "OptionValue",
+    "Param",
+    "Program",
+    "Quantization",
+    "Step",
+    "Tensor",
+    "View",
+    "problems",
+    "to_text",
+]

@@ -1,0 +1,105 @@
+"""What lowering produces: a flat list of kernel calls over the graph's tensors.
+
+A program says which C functions run in which order on which tensors, and with which constants. It
+does not say where tensors lie: that is the memory plan's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Union
+
+from tinygen.ir.graph import Graph
+from tinygen.ir.types import Array
+
+__all__ = ["Alias", "Call", "Constant", "Param", "Program", "Step", "View"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """An array that lies in flash.
+
+    Attributes:
+        role: what it is, used in its C name: ``weights``, ``bias``, ``multipliers``, ``table`` …
+        data: its dtype decides the C type; its order is the order in memory.
+    """
+
+    role: str
+    data: Array
+
+
+# A field of a kernel's parameter struct. Mappings become nested structs, tuples become arrays.
+Param = Union[int, float, Constant, tuple[int, ...], "Mapping[str, Param]"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A tensor as an argument, from ``offset`` bytes on."""
+
+    tensor: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One call of a kernel: ``kernel(&params, inputs…, outputs…, scratch)``.
+
+    Attributes:
+        op: ``Op.index`` of the operator that this call computes, or a part of it.
+        kernel: the C function; its parameter struct is ``<kernel>_t``.
+        header: the header that declares it, relative to ``firmware/kernels``.
+        sources: C or assembly files that define it, relative to ``firmware/kernels``.
+        inputs: tensors read, in the order of the arguments; constants are passed as flash addresses.
+        outputs: tensors written, in the order of the arguments.
+        params: fields of the parameter struct, in its order; without any, no struct is passed.
+        scratch_bytes: working memory that lives for this call only; 0 passes no scratch argument.
+        lead: for each input that the output may overlap, by position in ``inputs``: the output may
+            share memory with the input if it starts at least so many bytes before it. 0 means in
+            place. The kernel's order of reading and writing guarantees it.
+    """
+
+    op: int
+    kernel: str
+    header: str
+    sources: tuple[str, ...]
+    inputs: tuple[View, ...]
+    outputs: tuple[View, ...]
+    params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))
+    scratch_bytes: int = 0
+    lead: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """``target`` is ``source`` under another shape: no code, the same memory."""
+
+    op: int
+    source: int
+    target: int
+
+
+Step = Call | Alias
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A lowered graph."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(s for s in self.steps if isinstance(s, Call))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Kernel sources that the program needs, each once, sorted."""
+        return tuple(sorted({s for call in self.calls for s in call.sources}))
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Kernel headers that the generated code includes, each once, sorted."""
+        return tuple(sorted({call.header for call in self.calls}))
