@@ -1,6 +1,7 @@
 """The typed graph between loading and code generation, and the program that it becomes."""
 
 from tinygen.ir.graph import Graph, Op, OptionValue, Tensor
+from tinygen.ir.interface import ModelInterface, Port
 from tinygen.ir.program import Alias, Call, Constant, Param, Program, Step, View
 from tinygen.ir.text import to_text
 from tinygen.ir.types import Array, DType, Quantization
@@ -13,9 +14,11 @@ __all__ = [
     "Constant",
     "DType",
     "Graph",
+    "ModelInterface",
     "Op",
     "OptionValue",
     "Param",
+    "Port",
     "Program",
     "Quantization",
     "Step",

@@ -63,7 +63,7 @@ def quantize_multiplier(factor: float) -> Rescale:
 
 def _round_half_away(x: float) -> int:
     """std::round: halves go away from zero."""
-    return int(math.floor(abs(x) + 0.5)) * (1 if x >= 0 else -1)
+    return math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)
 
 
 def multiply_by_quantized_multiplier(x: NDArray[np.int64], rescale: Rescale) -> NDArray[np.int64]:
@@ -91,7 +91,7 @@ def activation_range(activation: int, output: Tensor) -> tuple[int, int]:
         output: int8 tensor with per-tensor quantization.
     """
     assert output.quantization is not None
-    limits = np.iinfo(output.dtype.numpy)
+    limits = np.iinfo(output.dtype.value)
     scale, zero_point = np.float32(output.quantization.scale), output.quantization.zero_point
 
     def quantize(real: float) -> int:
