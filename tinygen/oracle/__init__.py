@@ -1,0 +1,10 @@
+"""The reference that defines every output bit: TensorFlow Lite Micro, as the pinned ``tflite-micro`` wheel.
+
+``reference_outputs`` and ``reference_tensors`` run it in a child process, which may crash without taking
+tinygen along. ``InProcessOracle`` is for tests that run thousands of models that they made themselves.
+"""
+
+from tinygen.oracle.child import reference_outputs, reference_tensors
+from tinygen.oracle.interpreter import InProcessOracle
+
+__all__ = ["InProcessOracle", "reference_outputs", "reference_tensors"]
