@@ -14,7 +14,7 @@
 #define TG_RUNTIME_ABI 1
 
 /* Alignment in bytes of the arena and of every tensor in it. */
-#define TG_ALIGN 16
+#define TG_ALIGN 8
 
 /* Freestanding C has no <string.h>, yet every compiler accepts these builtins, and expands them in
  * place or calls the C library's or the start-up code's. */

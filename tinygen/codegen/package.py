@@ -1,0 +1,128 @@
+"""Renders the package. Nothing is written to disk here: a package is a mapping of paths to bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinygen import RUNTIME_ABI, __version__
+from tinygen.codegen.kernels import kernel_files
+from tinygen.codegen.tflm import model_rows, resolver_methods
+from tinygen.codegen.views import ModelView, model_view
+from tinygen.ir import ModelInterface, Program
+from tinygen.plan import MemoryPlan
+from tinygen.plan.arena import ALIGNMENT
+from tinygen.resources import FIRMWARE, environment
+
+__all__ = ["ModelSource", "Package", "generate_package"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where the model came from.
+
+    Attributes:
+        file: name of the user's file, without its folder.
+        sha256: of the user's file (for a folder, of its files' hashes in order of their names).
+        flatbuffer: the .tflite that the graph was read from.
+        tflm_arena_bytes: enough for TensorFlow Lite Micro's interpreter.
+        tflm_arena_comment: how that number was found, a sentence for the generated code.
+    """
+
+    file: str
+    sha256: str
+    flatbuffer: bytes
+    tflm_arena_bytes: int
+    tflm_arena_comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A generated package: paths relative to its folder, and their contents."""
+
+    name: str
+    files: Mapping[str, bytes]
+
+    def write(self, folder: Path) -> None:
+        """Write all files below ``folder``, which is created."""
+        for path, content in self.files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def generate_package(
+    program: Program,
+    memory: MemoryPlan,
+    interface: ModelInterface,
+    source: ModelSource,
+    *,
+    macs: int,
+    options: Mapping[str, object],
+) -> Package:
+    """Render everything that a firmware project needs, for both runtimes.
+
+    The result depends on the arguments alone: no date, path or user name enters it.
+
+    Args:
+        macs: multiply-accumulates of one inference, for the README.
+        options: what the user asked for, recorded in ``manifest.json``.
+    """
+    view = model_view(
+        program,
+        memory,
+        interface,
+        {
+            "version": __version__,
+            "abi": RUNTIME_ABI,
+            "model_sha256": source.sha256,
+            "source": source.file,
+            "macs": macs,
+            "alignment": ALIGNMENT,
+            "tflm": {
+                "methods": resolver_methods(program.graph),
+                "model_bytes": len(source.flatbuffer),
+                "model_rows": model_rows(source.flatbuffer),
+                "arena_bytes": source.tflm_arena_bytes,
+                "arena_comment": source.tflm_arena_comment,
+            },
+        },
+    )
+    files = _rendered(view)
+    kernels = kernel_files(FIRMWARE / "kernels", program.sources, program.headers)
+    files |= {f"kernels/{path}": content for path, content in kernels.items()}
+    files["manifest.json"] = _manifest(view, source, files, options)
+    return Package(interface.name, dict(sorted(files.items())))
+
+
+def _rendered(view: ModelView) -> dict[str, bytes]:
+    """Templates are named as their outputs, with ``model`` in place of the model's name."""
+    templates = environment()
+    files: dict[str, bytes] = {}
+    for template in templates.list_templates(filter_func=lambda path: path.startswith("package/")):
+        path = template.removeprefix("package/").removesuffix(".j2")
+        folder, _, file = path.rpartition("/")
+        if file.startswith("model"):
+            file = view.name + file.removeprefix("model")
+        text = templates.get_template(template).render(model=view)
+        files[f"{folder}/{file}" if folder else file] = text.encode()
+    return files
+
+
+def _manifest(view: ModelView, source: ModelSource, files: Mapping[str, bytes], options: Mapping[str, object]) -> bytes:
+    manifest = {
+        "tinygen": view.version,
+        "runtime_abi": view.abi,
+        "name": view.name,
+        "model": {
+            "file": source.file,
+            "sha256": source.sha256,
+            "flatbuffer_sha256": hashlib.sha256(source.flatbuffer).hexdigest(),
+        },
+        "options": dict(sorted(options.items())),
+        "files": {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())},
+    }
+    return (json.dumps(manifest, indent=2) + "\n").encode()
