@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinygen.errors import InternalError
 
-__all__ = ["BOARDS", "FIRMWARE", "TEMPLATES", "template_environment"]
+__all__ = ["BOARDS", "FIRMWARE", "TEMPLATES", "environment"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -32,7 +32,7 @@ FIRMWARE = _ROOT / "firmware"
 
 
 @cache
-def template_environment() -> Environment:
+def environment() -> Environment:
     """The one Jinja environment, over ``templates/``.
 
     An undefined name is an error, and templates print what is given without escaping: they make C,
