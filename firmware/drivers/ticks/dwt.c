@@ -1,0 +1,27 @@
+/*
+ * The cycle counter of Armv7-M and Armv8-M cores (DDI 0403E, C1.8.8). QEMU reads it as 0, Renode
+ * has it only with a description that adds it.
+ */
+#include "tg/clock.h"
+#include "tg/ticks.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define DEMCR REGISTER(0xE000EDFCu)
+#define DWT_CTRL REGISTER(0xE0001000u)
+#define DWT_CYCCNT REGISTER(0xE0001004u)
+#define DEMCR_TRCENA (1u << 24)
+#define DWT_CTRL_CYCCNTENA 1u
+
+extern const struct tg_ticks tg_ticks_dwt;
+
+static void start(void) {
+    DEMCR |= DEMCR_TRCENA;
+    DWT_CYCCNT = 0u;
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+}
+
+static uint32_t read(void) {
+    return DWT_CYCCNT;
+}
+
+const struct tg_ticks tg_ticks_dwt = {"dwt", start, read, tg_clock_core_hz};

@@ -1,0 +1,37 @@
+"""Boards as data: what ``boards/<name>/board.toml`` says, read and checked."""
+
+from tinygen.board.facts import (
+    Board,
+    Clock,
+    Cpu,
+    Emulator,
+    Placement,
+    Qemu,
+    Region,
+    Renode,
+    Settings,
+    Ticks,
+    TicksUnit,
+    Uart,
+)
+from tinygen.board.reader import board_names, load_board
+from tinygen.board.table import format_bytes, parse_bytes
+
+__all__ = [
+    "Board",
+    "Clock",
+    "Cpu",
+    "Emulator",
+    "Placement",
+    "Qemu",
+    "Region",
+    "Renode",
+    "Settings",
+    "Ticks",
+    "TicksUnit",
+    "Uart",
+    "board_names",
+    "format_bytes",
+    "load_board",
+    "parse_bytes",
+]

@@ -1,0 +1,179 @@
+"""What tinygen knows of a board: frozen facts, read from its ``board.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = [
+    "Board",
+    "Clock",
+    "Cpu",
+    "Emulator",
+    "Placement",
+    "Qemu",
+    "Region",
+    "Renode",
+    "Settings",
+    "Ticks",
+    "TicksUnit",
+    "Uart",
+]
+
+Settings = Mapping[str, int]
+TicksUnit = Literal["instructions", "cycles", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The core.
+
+    Attributes:
+        core: the manufacturer's name, such as ``cortex-m4``.
+        startup: folder of ``firmware/`` with the start-up code.
+        toolchain: prefix of the compiler's name, such as ``arm-none-eabi``.
+        flags: architecture options for compiler and linker.
+        features: what kernels may use: ``dsp``, ``fpu``, ``mve``.
+        clock_hz: the core's clock after start-up.
+    """
+
+    core: str
+    startup: str
+    toolchain: str
+    flags: tuple[str, ...]
+    features: frozenset[str]
+    clock_hz: int
+
+    @property
+    def has_fpu(self) -> bool:
+        return "fpu" in self.features
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of memory; ``wait_states`` are those of the flash at the board's clock."""
+
+    name: str
+    kind: Literal["flash", "ram"]
+    origin: int
+    bytes: int
+    wait_states: int
+
+    @property
+    def end(self) -> int:
+        """The first address behind the region."""
+        return self.origin + self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Names of the regions for code and constants, for static data, and for the stack."""
+
+    code: str
+    data: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Clock tree: driver in ``firmware/drivers/clock`` and its settings."""
+
+    driver: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Uart:
+    """The UART for reports: driver in ``firmware/drivers/uart``, bits a second, settings."""
+
+    driver: str
+    baud: int
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """A counter to measure with: driver in ``firmware/drivers/ticks`` and its settings."""
+
+    driver: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """How QEMU knows the board.
+
+    Attributes:
+        program: name of the executable.
+        machine: its ``-M``.
+        serial: number of the serial port that the board's UART is.
+        args: further options.
+        ticks: what a tick means there under ``-icount shift=0``.
+    """
+
+    program: str
+    machine: str
+    serial: int
+    args: tuple[str, ...]
+    ticks: TicksUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Renode:
+    """How Renode knows the board.
+
+    Attributes:
+        platform: Renode's own description, by its path in Renode's tree.
+        overlay: text that is added to it; empty if nothing is.
+        cpu, uart: full names of the peripherals.
+        ticks: what a tick means there.
+    """
+
+    platform: str
+    overlay: str
+    cpu: str
+    uart: str
+    ticks: TicksUnit
+
+
+Emulator = Qemu | Renode
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board as its file describes it."""
+
+    name: str
+    title: str
+    path: Path
+    cpu: Cpu
+    clock: Clock
+    memory: tuple[Region, ...]
+    placement: Placement
+    uart: Uart
+    ticks: tuple[Ticks, ...]
+    qemu: Qemu | None
+    renode: Renode | None
+
+    @property
+    def emulators(self) -> Mapping[str, Emulator]:
+        """The emulators that know the board, by name, the preferred one first."""
+        known = {"qemu": self.qemu, "renode": self.renode}
+        return MappingProxyType({name: e for name, e in known.items() if e is not None})
+
+    def region(self, name: str) -> Region:
+        """The region with this name; it must exist."""
+        return next(region for region in self.memory if region.name == name)
+
+    @property
+    def flash_bytes(self) -> int:
+        """Size of the region that code is placed in."""
+        return self.region(self.placement.code).bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """Size of the regions that data and stack are placed in."""
+        return sum(self.region(name).bytes for name in {self.placement.data, self.placement.stack})
