@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tflite_micro import runtime
 
-__all__ = ["ModelBuilder", "Output", "options_class_name"]
+__all__ = ["ModelBuilder", "Output", "options_class_name", "pack"]
 
 schema = runtime.schema_fb
 

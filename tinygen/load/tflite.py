@@ -158,7 +158,7 @@ class _Reader:
 
     def _tensor(self, index: int, stored: Any) -> Tensor:
         name = self.file.text(stored.Name())
-        place = f'tensor {index} ("{name}")'
+        place = f'tensor {index} ("{name.split(";")[0]}")'
         dtype = self._dtype(place, stored.Type())
         if stored.Sparsity() is not None:
             self.unsupported.append(f"{place}: stored sparsely, which TensorFlow Lite Micro does not expand")
