@@ -15,7 +15,7 @@ from tinygen.codegen.views import ModelView, model_view
 from tinygen.ir import ModelInterface, Program
 from tinygen.plan import MemoryPlan
 from tinygen.plan.arena import ALIGNMENT
-from tinygen.resources import FIRMWARE, template_environment
+from tinygen.resources import FIRMWARE, environment
 
 __all__ = ["ModelSource", "Package", "generate_package"]
 
@@ -100,7 +100,7 @@ def generate_package(
 
 def _rendered(view: ModelView) -> dict[str, bytes]:
     """Templates are named as their outputs, with ``model`` in place of the model's name."""
-    templates = template_environment()
+    templates = environment()
     files: dict[str, bytes] = {}
     for template in templates.list_templates(filter_func=lambda path: path.startswith("package/")):
         path = template.removeprefix("package/").removesuffix(".j2")
