@@ -1,0 +1,152 @@
+"""report.json, schema 1: keys are only ever added."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from tinygen import __version__
+
+__all__ = [
+    "Accuracy",
+    "BuildReport",
+    "FlashReport",
+    "LayerReport",
+    "ModelReport",
+    "RamReport",
+    "StageReport",
+    "ValidationReport",
+]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """The model as it was read.
+
+    Attributes:
+        sha256: of the user's file.
+        ops: operator name -> how often it occurs in the .tflite.
+        macs: multiply-accumulates of one inference as the model file says.
+        live_macs: those that remain after exact removal of what can't matter.
+    """
+
+    sha256: str
+    ops: Mapping[str, int]
+    macs: int
+    live_macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlashReport:
+    """Bytes that the application image loads into flash, and what they are."""
+
+    total: int
+    limit: int
+    weights: int
+    kernels: int
+    generated: int
+    other: int
+    runtime: int = 0
+    libc: int = 0
+    application: int = 0
+    largest: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RamReport:
+    """Bytes of RAM: the arena, other static data, and the stack's high-water mark.
+
+    ``arena_bound`` is the most that is alive at one step: no plan without overlaps needs less.
+    """
+
+    total: int
+    limit: int
+    arena: int
+    static: int
+    stack: int
+    arena_bound: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """What the emulated or real board said, against the reference interpreter.
+
+    Attributes:
+        vectors_from: ``data`` (the user's samples) or ``random`` (seeded, with the extremes).
+        first_divergence: names the first layer that differs, or ``None``.
+    """
+
+    emulator: str
+    vectors: int
+    mismatches: int
+    bit_exact: bool
+    instructions_per_inference: int
+    first_divergence: Mapping[str, object] | None = None
+    emulator_version: str = ""
+    vectors_from: str = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of right answers on the labelled vectors that ran: float model, oracle, board."""
+
+    float: float | None = None
+    int8: float | None = None
+    board: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One operator: what it computes and what it costs on the board."""
+
+    index: int
+    op: str
+    name: str
+    macs: int
+    weights_bytes: int
+    instructions: int
+    form: str = "portable"
+    scratch_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """How long a stage took; wall time, for people only."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """Everything about one build."""
+
+    name: str
+    board: str
+    runtime: str
+    status: str
+    model: ModelReport
+    flash: FlashReport
+    ram: RamReport
+    validation: ValidationReport
+    accuracy: Accuracy
+    layers: tuple[LayerReport, ...]
+    stages: tuple[StageReport, ...]
+    notes: tuple[str, ...] = ()
+    output: str = ""
+    optimize: str = ""
+    schema: int = field(default=SCHEMA)
+    tinygen: str = field(default=__version__)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data, ``schema`` and ``tinygen`` first. ``output`` is left out: it is no fact of the build."""
+        data = asdict(self)
+        del data["output"]
+        head = {"schema": data.pop("schema"), "tinygen": data.pop("tinygen")}
+        return head | data
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2) + "\n"
