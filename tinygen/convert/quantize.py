@@ -1,0 +1,132 @@
+"""Post-training quantization with TensorFlow Lite's converter; runs in the child process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygen.errors import ModelError, UnsupportedError
+from tinygen.load.dataset import Dataset
+from tinygen.load.keras import SourceModel
+
+__all__ = ["converter_problem", "predict", "quantize"]
+
+_PREDICT_BATCH = 64
+
+# What the converter says of an operator that it can't express, or can't quantize.
+_MISSING_OPS = re.compile(r"(?:Select|Custom) ops: ([^\n]+)")
+_UNQUANTIZABLE = re.compile(r"[Qq]uantization not yet supported for op: '?(\w+)")
+_FIRST_ERROR = re.compile(r"error: (?:loc\(.*?\)\)?: )?([^\n]+)")
+
+
+def predict(model: SourceModel, dataset: Dataset) -> tuple[NDArray[np.float32], ...]:
+    """The float model's outputs on every sample: float32 [samples, …], one array for each output.
+
+    Raises:
+        ModelError: the model fails on its own samples.
+    """
+    import tensorflow as tf
+
+    function = tf.function(model.call)
+    batches = []
+    try:
+        for tensors in _batches(model, dataset, _PREDICT_BATCH):
+            batches.append([np.asarray(tf.cast(output, tf.float32)) for output in function(*tensors)])
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        if batches or _PREDICT_BATCH == 1:
+            raise ModelError(f"{model.name}: fails on a sample: {_first_line(error)}") from None
+        batches = _predict_singly(model, dataset)
+    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+
+
+def quantize(model: SourceModel, calibration: Dataset, source: str) -> bytes:
+    """An int8 flatbuffer with batch 1, its ranges set by the calibration samples.
+
+    Raises:
+        UnsupportedError: operators without an int8 form; names them.
+        ModelError: the converter fails otherwise.
+    """
+    import tensorflow as tf
+
+    function = tf.function(model.call, input_signature=_specs(model, calibration)).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model.owner)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: (list(tensors) for tensors in _batches(model, calibration, 1))
+    if any(tf.as_dtype(dtype).is_floating for dtype in model.input_dtypes):
+        converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError and more
+        raise converter_problem(str(error), source) from error
+
+
+def converter_problem(text: str, source: str) -> ModelError | UnsupportedError:
+    """What is essential in the converter's kilobytes, as an error for a person."""
+    missing = [op.strip() for ops in _MISSING_OPS.findall(text) for op in ops.split(",")]
+    if missing:
+        names = ", ".join(dict.fromkeys(missing))
+        return UnsupportedError(
+            f"{source}: TensorFlow Lite has no built-in operator for {names}",
+            hint="Replace the layers that use them by convolutions, dense layers, pooling and simple activations.",
+        )
+    unquantizable = list(dict.fromkeys(_UNQUANTIZABLE.findall(text)))
+    if unquantizable:
+        return UnsupportedError(
+            f"{source}: the converter has no int8 form of {', '.join(unquantizable)}",
+            hint="Replace the layers that use it, for example by ReLU or a convolution.",
+        )
+    found = _FIRST_ERROR.search(text)
+    line = found.group(1) if found else next((line for line in text.splitlines() if line.strip()), "no reason given")
+    return ModelError(
+        f"{source}: the TensorFlow Lite converter failed: {line.strip()[:300]}",
+        hint="Convert the model with TensorFlow yourself and pass the .tflite, or simplify the layer that is named.",
+    )
+
+
+def _specs(model: SourceModel, dataset: Dataset) -> list[Any]:
+    """Input signature with batch 1: a dynamic batch would leave shape arithmetic in the flatbuffer."""
+    import tensorflow as tf
+
+    return [
+        tf.TensorSpec([1, *x.shape[1:]], dtype, name=f"input_{i}")
+        for i, (x, dtype) in enumerate(zip(dataset.inputs, model.input_dtypes, strict=True))
+    ]
+
+
+def _batches(model: SourceModel, dataset: Dataset, size: int) -> Iterator[tuple[Any, ...]]:
+    import tensorflow as tf
+
+    for start in range(0, len(dataset), size):
+        yield tuple(
+            tf.constant(x[start : start + size].astype(tf.as_dtype(dtype).as_numpy_dtype))
+            for x, dtype in zip(dataset.inputs, model.input_dtypes, strict=True)
+        )
+
+
+def _predict_singly(model: SourceModel, dataset: Dataset) -> list[list[NDArray[np.float32]]]:
+    """For models that were saved with a batch of 1.
+
+    Raises:
+        ModelError
+    """
+    import tensorflow as tf
+
+    function = tf.function(model.call, input_signature=_specs(model, dataset))
+    try:
+        return [
+            [np.asarray(tf.cast(output, tf.float32)) for output in function(*tensors)]
+            for tensors in _batches(model, dataset, 1)
+        ]
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        raise ModelError(f"{model.name}: fails on a sample: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:300]
