@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -93,9 +94,9 @@ class ValidationReport:
 class Accuracy:
     """Share of right answers on the labelled vectors that ran: float model, oracle, board."""
 
-    float: float | None = None
-    int8: float | None = None
-    board: float | None = None
+    float: builtins.float | None = None
+    int8: builtins.float | None = None
+    board: builtins.float | None = None
 
 
 @dataclass(frozen=True, slots=True)
