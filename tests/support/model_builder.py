@@ -21,26 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tflite_micro import runtime
 
-__all__ = ["ModelBuilder", "Output", "options_class_name", "pack"]
+from tinygen.load.tflite_options import expected_options
+
+__all__ = ["ModelBuilder", "Output", "pack", "schema"]
 
 schema = runtime.schema_fb
-
-# Operators whose options table is not named after them; the others follow the convention NAME -> NameOptions.
-SHARED_OPTIONS = {
-    "AVERAGE_POOL_2D": "Pool2DOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "L2_POOL_2D": "Pool2DOptions",
-    "MEAN": "ReducerOptions",
-    "SUM": "ReducerOptions",
-    "REDUCE_MAX": "ReducerOptions",
-    "REDUCE_MIN": "ReducerOptions",
-    "REDUCE_PROD": "ReducerOptions",
-    "REDUCE_ANY": "ReducerOptions",
-    "REDUCE_ALL": "ReducerOptions",
-    "MAXIMUM": "MaximumMinimumOptions",
-    "MINIMUM": "MaximumMinimumOptions",
-    "L2_NORMALIZATION": "L2NormOptions",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +210,8 @@ def pack(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def options_class_name(kind: str) -> str | None:
-    """Name of the schema's options table of an operator, or ``None`` if it has none (``RELU``)."""
-    if kind in SHARED_OPTIONS:
-        return SHARED_OPTIONS[kind]
-    squeezed = kind.replace("_", "").lower() + "options"
-    names = (n for n in vars(schema.BuiltinOptions) if n.lower() == squeezed)
-    return next(names, None)
-
-
 def _set_options(operator: Any, kind: str, options: Mapping[str, object]) -> None:
-    name = options_class_name(kind)
+    name = expected_options(kind)
     if name is None:
         assert not options, f"{kind} has no options, got {dict(options)}"
         return

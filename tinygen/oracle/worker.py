@@ -1,9 +1,8 @@
 """The child process of ``tinygen.oracle.child``: ``python -m tinygen.oracle.worker DIR``.
 
-Reads ``DIR/model.tflite``, ``DIR/request.json`` and ``DIR/inputs.npz``; writes ``DIR/outputs.npz`` and exits
-with 0, or writes ``DIR/error.txt`` and exits with one of
-``child.EXIT_CODES``. The only other lines on stderr
-are the interpreter's own.
+Reads ``DIR/model.tflite``, ``DIR/request.json`` and ``DIR/inputs.npz``; writes ``DIR/outputs.npz`` and
+exits with 0, or writes ``DIR/error.txt`` and exits with one of ``child.EXIT_CODES``. The only other lines on
+stderr are the interpreter's own.
 """
 
 from __future__ import annotations
