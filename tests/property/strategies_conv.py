@@ -123,12 +123,15 @@ def filtered(
 ) -> bytes:
     """Finish a model whose operator has weights: their quantization, a bias or none, an output scale."""
     channels = weights.shape[axis]
+    strides = options["stride_h"] * options["stride_w"] if kind == "TRANSPOSE_CONV" else 1
+    depth = max(weights.size // channels // strides, 1)
     input_scale = b.model().subgraphs[0].tensors[inputs[-1]].quantization.scale[0]
-    scales = [scale(rng) for _ in range(channels if rng.random() < 0.6 else 1)]
-    # Wide enough for typical sums, so that outputs saturate sometimes, not always.
-    depth = max(weights.size // channels, 1)
-    spread = input_scale * float(np.median(scales)) * 73 * 73 * np.sqrt(depth)
-    output_scale = float(spread / 40 * 2 ** rng.uniform(-2, 3))
+    # A fused activation to 6 shows only where 6 lies in the output's range; the weights' scales are such that
+    # typical outputs deviate by 4 to 150 from the zero point: they saturate sometimes, not always.
+    output_scale = scale(rng) if options["fused_activation_function"] in (NONE, RELU) else 0.01 * 10 ** rng.random()
+    typical = input_scale * 73 * 73 * np.sqrt(depth) / output_scale
+    base = 4 * 40 ** rng.random() / typical
+    scales = [float(np.float32(base * 4 ** rng.uniform(-1, 1))) for _ in range(channels if rng.random() < 0.6 else 1)]
     w = b.constant(weights, scales=scales, axis=axis if len(scales) > 1 else 0)
     arguments: list[int | None] = [inputs[0], w, *inputs[1:]]
     with_bias = rng.random()

@@ -1,0 +1,73 @@
+"""Calls single kernels with addresses that a test chooses, such as an output that overlaps its input.
+
+The kernels are compiled for this machine as a shared library, once for a test session.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygen.ir import Call, Constant, Param
+from tinygen.resources import FIRMWARE
+
+__all__ = ["call_kernel"]
+
+Bytes = NDArray[np.int8]
+
+
+def call_kernel(call: Call, arguments: Sequence[Bytes]) -> None:
+    """Run one call on arrays for its inputs and outputs, which may be views of one buffer.
+
+    Scratch memory, where the call asks for it, is fresh and full of a pattern.
+    """
+    pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
+    scratch = np.full(max(call.scratch_bytes, 1), 0x5A, np.int8)
+    if call.scratch_bytes:
+        pointers.append(scratch.ctypes.data_as(ctypes.c_void_p))
+    kept: list[Any] = []
+    if call.params:
+        pointers.insert(0, ctypes.cast(ctypes.pointer(_struct(call.params, kept)), ctypes.c_void_p))
+    getattr(_library(), call.kernel)(*pointers)
+
+
+def _struct(params: Mapping[str, Param], kept: list[Any]) -> ctypes.Structure:
+    """A parameter struct with the fields of ``params``, in order; ``kept`` keeps its arrays alive."""
+    values = {name: _value(value, kept) for name, value in params.items()}
+    kind = type("Params", (ctypes.Structure,), {"_fields_": [(name, type(v)) for name, v in values.items()]})
+    kept.append(struct := kind(*values.values()))
+    return struct
+
+
+def _value(value: Param, kept: list[Any]) -> Any:
+    if isinstance(value, Constant):
+        kept.append(data := np.ascontiguousarray(value.data))
+        return ctypes.c_void_p(data.ctypes.data)
+    if isinstance(value, Mapping):
+        return _struct(value, kept)
+    if isinstance(value, tuple):
+        return (ctypes.c_int32 * len(value))(*value)
+    return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_int32(value)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    folder = Path(mkdtemp(prefix="tinygen-native-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sources = sorted(map(str, (FIRMWARE / "kernels").rglob("*.c")))
+    library = folder / "kernels.so"
+    include = f"-I{FIRMWARE / 'kernels'}"
+    subprocess.run(
+        ["gcc", "-std=c11", "-O1", "-shared", "-fPIC", include, *sources, "-o", str(library)], check=True, timeout=120
+    )
+    return ctypes.CDLL(str(library))
