@@ -1,0 +1,34 @@
+#include "reduce/tg_reduce.h"
+
+static int32_t sum_elements(const tg_reduce_t *over, const int8_t *input) {
+    const int32_t count = over->fold[0];
+    const int32_t stride = over->fold[1];
+    int32_t turn[TG_MAX_LOOPS] = {0};
+    int32_t sum = 0;
+    for (;;) {
+        int32_t at = 0;
+        for (int32_t i = 0; i < count; i++) {
+            sum += input[at];
+            at += stride;
+        }
+        const int32_t level = tg_next(turn, over->fold, 2, 1, over->folds);
+        if (level == over->folds) {
+            return sum;
+        }
+        input += over->fold[2 * level + 1];
+    }
+}
+
+void tg_sum(const tg_sum_t *op, const int8_t *input, int8_t *output) {
+    int32_t turn[TG_MAX_LOOPS] = {0};
+    for (;;) {
+        const int32_t sum = op->bias + sum_elements(&op->over, input);
+        const int32_t scaled = tg_requantize(sum, op->rescale.multiplier, op->rescale.shift);
+        *output++ = (int8_t)tg_clamp(scaled + op->output_zero_point, INT8_MIN, INT8_MAX);
+        const int32_t level = tg_next(turn, op->over.keep, 2, 0, op->over.keeps);
+        if (level == op->over.keeps) {
+            return;
+        }
+        input += op->over.keep[2 * level + 1];
+    }
+}
