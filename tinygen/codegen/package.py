@@ -41,10 +41,16 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A generated package: paths relative to its folder, and their contents."""
+    """A generated package.
+
+    Attributes:
+        files: paths relative to the package's folder, and their contents.
+        constants_bytes: of the arrays in flash that the generated code reads.
+    """
 
     name: str
     files: Mapping[str, bytes]
+    constants_bytes: int
 
     def write(self, folder: Path) -> None:
         """Write all files below ``folder``, which is created."""
@@ -95,7 +101,7 @@ def generate_package(
     kernels = kernel_files(FIRMWARE / "kernels", program.sources, program.headers)
     files |= {f"kernels/{path}": content for path, content in kernels.items()}
     files["manifest.json"] = _manifest(view, source, files, options)
-    return Package(interface.name, dict(sorted(files.items())))
+    return Package(interface.name, dict(sorted(files.items())), view.weights_bytes)
 
 
 def _rendered(view: ModelView) -> dict[str, bytes]:

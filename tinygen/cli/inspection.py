@@ -1,0 +1,98 @@
+"""``tinygen inspect``: what a model is made of, and an estimate before anything is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from tinygen.lower import live_operator
+from tinygen.pipeline import Compiled
+from tinygen.report import LayerReport
+from tinygen.report.terminal import layer_table
+
+__all__ = ["inspection", "show_inspection"]
+
+
+def inspection(compiled: Compiled) -> dict[str, object]:
+    """The facts as plain data."""
+    return {
+        "name": compiled.interface.name,
+        "sha256": compiled.loaded.sha256,
+        "ops": compiled.op_counts,
+        "macs": compiled.macs,
+        "live_macs": compiled.live_macs,
+        "inputs": [_port(p.label, p.dtype.value, p.shape) for p in compiled.interface.inputs],
+        "outputs": [_port(p.label, p.dtype.value, p.shape) for p in compiled.interface.outputs],
+        "estimate": {
+            "arena_bytes": compiled.memory.arena_bytes,
+            "arena_bound_bytes": compiled.memory.bound,
+            "constants_bytes": _constants_bytes(compiled),
+        },
+        "passes": [
+            {
+                "name": e.name,
+                "ops": [e.ops_before, e.ops_after],
+                "bytes": [e.constant_bytes_before, e.constant_bytes_after],
+            }
+            for e in compiled.effects
+        ],
+        "layers": [
+            {
+                "index": layer.index,
+                "op": layer.op,
+                "macs": layer.macs,
+                "weights_bytes": layer.weights_bytes,
+                "form": layer.form,
+            }
+            for layer in _layers(compiled)
+        ],
+    }
+
+
+def show_inspection(compiled: Compiled, console: Console) -> None:
+    """Print the layers, the passes that changed something, and the estimate."""
+    console.print(layer_table(tuple(_layers(compiled))))
+    for effect in compiled.effects:
+        if effect.changed:
+            console.print(
+                f"[dim]{effect.name}:[/] {effect.ops_before} -> {effect.ops_after} operators, "
+                f"{effect.constant_bytes_before:,} -> {effect.constant_bytes_after:,} bytes of constants"
+            )
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    for kind, ports in (("input", compiled.interface.inputs), ("output", compiled.interface.outputs)):
+        for port in ports:
+            facts.add_row(f"{kind} {port.index}", f"{port.dtype.value} {list(port.shape)} {port.label.split(';')[0]}")
+    facts.add_row("MACs", f"{compiled.macs:,} ({compiled.live_macs:,} live)")
+    facts.add_row("constants", f"{_constants_bytes(compiled):,} bytes of flash [dim](estimate: no code counted)[/]")
+    facts.add_row(
+        "arena",
+        f"{compiled.memory.arena_bytes:,} bytes of RAM [dim](estimate: no stack counted; "
+        f"{compiled.memory.bound:,} are alive at once)[/]",
+    )
+    console.print(facts)
+
+
+def _port(label: str, dtype: str, shape: tuple[int, ...]) -> dict[str, object]:
+    return {"name": label, "dtype": dtype, "shape": list(shape)}
+
+
+def _layers(compiled: Compiled) -> Iterator[LayerReport]:
+    for op in compiled.graph.ops:
+        room = live_operator(op)
+        yield LayerReport(
+            index=op.index,
+            op=op.kind,
+            name=compiled.graph.output(op).name,
+            macs=room.macs(op, compiled.graph),
+            weights_bytes=room.weights_bytes(op, compiled.graph),
+            instructions=0,
+            form=compiled.choice.forms.get(op.index, ""),
+        )
+
+
+def _constants_bytes(compiled: Compiled) -> int:
+    return compiled.package.constants_bytes

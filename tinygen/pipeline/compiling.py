@@ -1,0 +1,142 @@
+"""From a model file to a C package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinygen.board import Board
+from tinygen.codegen import ModelSource, Package, generate_package, model_name
+from tinygen.convert import to_int8
+from tinygen.forms import Choice, Target, choose
+from tinygen.ir import Graph, ModelInterface
+from tinygen.load import SourceKind, detect
+from tinygen.load.dataset import Dataset, load_dataset
+from tinygen.load.source import hash_source, read_flatbuffer
+from tinygen.load.tflite import read_graph
+from tinygen.lower import live_operator, lower
+from tinygen.optimize import PassEffect, optimize
+from tinygen.oracle import tflm_arena_bytes
+from tinygen.pipeline.options import ModelOptions
+from tinygen.pipeline.stages import Stages
+from tinygen.plan import MemoryPlan, plan
+
+__all__ = ["Compiled", "LoadedModel", "compile_model", "load_model", "target_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """The model as a flatbuffer and as a graph, with the data that came along.
+
+    Attributes:
+        float_outputs: the float model's outputs on all samples of the data; ``None`` for .tflite.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    flatbuffer: bytes
+    graph: Graph
+    dataset: Dataset | None
+    float_outputs: tuple[NDArray[Any], ...] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A model on its way to C, with all that the stages found out."""
+
+    loaded: LoadedModel
+    graph: Graph
+    effects: tuple[PassEffect, ...]
+    choice: Choice
+    memory: MemoryPlan
+    interface: ModelInterface
+    package: Package
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates as the model file says."""
+        return graph_macs(self.loaded.graph)
+
+    @property
+    def live_macs(self) -> int:
+        """Multiply-accumulates that remain after the exact passes."""
+        return graph_macs(self.graph)
+
+    @property
+    def op_counts(self) -> dict[str, int]:
+        return dict(sorted(Counter(op.kind for op in self.loaded.graph.ops).items()))
+
+
+def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
+    """Read a model of any kind; a float model is quantized on the data."""
+    path = options.model
+    with stages.stage("load", f"reading {path.name}"):
+        kind = detect(path)
+        name = model_name(options.name or path.stem)
+        sha256 = hash_source(path)
+        dataset = load_dataset(options.data) if options.data else None
+    float_outputs: tuple[NDArray[Any], ...] | None = None
+    notes: tuple[str, ...] = ()
+    if kind is SourceKind.TFLITE:
+        flatbuffer = read_flatbuffer(path)
+    else:
+        with stages.stage("convert", "quantizing to int8"):
+            conversion = to_int8(
+                path, kind, dataset, allow_custom_code=options.allow_custom_code, on_progress=stages.progress
+            )
+        flatbuffer, float_outputs, notes = conversion.tflite, conversion.float_outputs, conversion.notes
+    graph = read_graph(flatbuffer, source=path.name, name=name)
+    return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes)
+
+
+def compile_model(options: ModelOptions, target: Target, stages: Stages) -> Compiled:
+    """From a model file to a C package, without touching the disk."""
+    loaded = load_model(options, stages)
+    with stages.stage("optimize", "optimizing the graph"):
+        graph, effects = optimize(loaded.graph)
+    with stages.stage("lower", "choosing kernels"):
+        choice = choose(lower(graph, source=loaded.file), target, options.mode)
+    with stages.stage("plan", "planning the arena"):
+        memory = plan(choice.program)
+    with stages.stage("codegen", "writing C"):
+        interface = ModelInterface.of(graph, loaded.name)
+        package = generate_package(
+            choice.program,
+            memory,
+            interface,
+            _model_source(loaded),
+            macs=graph_macs(loaded.graph),
+            options={"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve},
+        )
+    return Compiled(loaded, graph, effects, choice, memory, interface, package)
+
+
+def graph_macs(graph: Graph) -> int:
+    """Multiply-accumulates of one inference; operators that tinygen doesn't know count none."""
+    return sum(live_operator(op).macs(op, graph) for op in graph.ops)
+
+
+def target_of(board: Board | None) -> Target:
+    """What the board's core lets kernels use; without a board, only portable C."""
+    if board is None:
+        return Target()
+    return Target(dsp="dsp" in board.cpu.features, mve="mve" in board.cpu.features)
+
+
+def _model_source(loaded: LoadedModel) -> ModelSource:
+    arena = tflm_arena_bytes(loaded.flatbuffer, name=loaded.file)
+    return ModelSource(
+        file=loaded.file,
+        sha256=loaded.sha256,
+        flatbuffer=loaded.flatbuffer,
+        tflm_arena_bytes=arena,
+        tflm_arena_comment=(
+            "The smallest arena with which the 64-bit reference interpreter runs this model; 32-bit cores need less, "
+            f"see {loaded.name}_tflm_arena_used()."
+        ),
+    )
