@@ -11,6 +11,10 @@
 #include "tg/uart.h"
 
 extern uint32_t tg_stack_end[], tg_stack_top[];
+extern const uint8_t tg_text_start[], tg_text_end[];
+
+/* How far above the stack's end a return address is looked for when the stack overflowed. */
+#define SEARCHED_WORDS 64u
 
 void tg_exception(void);
 _Noreturn void tg_report_exception(const uint32_t *frame, uint32_t exception);
@@ -36,6 +40,8 @@ __attribute__((naked)) void tg_exception(void) {
         "2: bl tg_report_exception\n\t"
         ".ltorg");
 }
+
+void tg_systick(void) __attribute__((weak, alias("tg_exception")));
 
 static void put_field(const char *name, uint32_t value) {
     tg_put_text(" ");
@@ -81,9 +87,24 @@ static int is_readable(const uint32_t *frame) {
     return frame >= tg_stack_end && frame + 8 <= tg_stack_top;
 }
 
+/*
+ * When the stack overflowed, the core could not store where. The nearest word that looks like a
+ * return address (odd, in code) tells at least who was at work; 0 if there is none.
+ */
+static uint32_t return_address_near(const uint32_t *frame) {
+    const uint32_t *word = is_readable(frame) ? frame : tg_stack_end;
+    for (uint32_t i = 0; i < SEARCHED_WORDS && word < tg_stack_top; ++i, ++word) {
+        if ((*word & 1u) != 0u &&
+            *word - (uint32_t)(uintptr_t)tg_text_start < (uint32_t)(tg_text_end - tg_text_start)) {
+            return *word;
+        }
+    }
+    return 0u;
+}
+
 __attribute__((used)) void tg_report_exception(const uint32_t *frame, uint32_t exception) {
     const int readable = is_readable(frame);
-    const uint32_t lr = readable ? frame[5] : 0u;
+    const uint32_t lr = readable ? frame[5] : return_address_near(frame);
     const uint32_t pc = readable ? frame[6] : 0u;
 #if TG_HAS_FAULT_STATUS
     const uint32_t status = SCB_CFSR;

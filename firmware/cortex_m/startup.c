@@ -4,22 +4,23 @@
 #include "tg/cpu.h"
 #include "tg/uart.h"
 
+typedef void (*tg_vector)(void);
+
 /* Set by the linker script; only their addresses mean something. */
 extern uint32_t tg_data_load[], tg_data_start[], tg_data_end[];
 extern uint32_t tg_bss_start[], tg_bss_end[];
+extern const tg_vector tg_init_array_start[], tg_init_array_end[];
 extern uint32_t tg_stack_guard[], tg_stack_end[], tg_stack_top[];
 
 _Noreturn void tg_reset(void);
 _Noreturn void tg_start(void);
 void tg_exception(void);
 
-typedef void (*tg_vector)(void);
-
 /*
  * The core's own 16 vectors. The firmware enables no interrupt but SysTick, which a ticks driver
  * may define; the chip's interrupts have no entries.
  */
-void tg_systick(void) __attribute__((weak, alias("tg_exception")));
+void tg_systick(void);
 
 struct tg_vectors {
     const uint32_t *stack_top;
@@ -86,12 +87,20 @@ static void init_memory(void) {
     }
 }
 
+/* Only C++ has any: a TensorFlow Lite Micro runtime, or the user's own code. */
+static void run_constructors(void) {
+    for (const tg_vector *constructor = tg_init_array_start; constructor < tg_init_array_end;) {
+        (*constructor++)();
+    }
+}
+
 __attribute__((used)) void tg_start(void) {
     enable_core_features();
     init_memory();
     guard_stack();
     tg_clock_init();
     tg_uart_init();
+    run_constructors();
     tg_main();
     tg_halt();
 }

@@ -1,0 +1,22 @@
+"""Cross compiler and linker: from a generated package to firmware images and their sizes."""
+
+from tinygen.build.budget import Budget, Limits, check_budget, usage_table
+from tinygen.build.firmware import BuildResult, Optimization, build_firmware
+from tinygen.build.sizes import PARTS, Sizes, Symbol, measure_image
+from tinygen.build.toolchain import Toolchain, find_toolchain
+
+__all__ = [
+    "PARTS",
+    "Budget",
+    "BuildResult",
+    "Limits",
+    "Optimization",
+    "Sizes",
+    "Symbol",
+    "Toolchain",
+    "build_firmware",
+    "check_budget",
+    "find_toolchain",
+    "measure_image",
+    "usage_table",
+]

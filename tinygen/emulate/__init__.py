@@ -1,0 +1,17 @@
+"""Running firmware on virtual boards, and reading what it answers."""
+
+from tinygen.emulate.qemu import QemuEmulator
+from tinygen.emulate.runner import Emulator, LayerResult, RunResult, VectorResult, run_vectors
+from tinygen.emulate.vectors import ALL_OPS, Batch, write_batch
+
+__all__ = [
+    "ALL_OPS",
+    "Batch",
+    "Emulator",
+    "LayerResult",
+    "QemuEmulator",
+    "RunResult",
+    "VectorResult",
+    "run_vectors",
+    "write_batch",
+]

@@ -1,0 +1,92 @@
+"""QEMU: system emulation with an instruction count that repeats exactly."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from tinygen.board import Board, Qemu, TicksUnit
+from tinygen.emulate.runner import follow, start
+from tinygen.emulate.session import Session
+from tinygen.errors import OptionError, ToolError
+
+__all__ = ["QemuEmulator", "qemu_command"]
+
+PACKAGES = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
+
+
+class QemuEmulator:
+    """Runs images in the QEMU machine that a board names.
+
+    Raises:
+        ToolError: QEMU is not on the PATH.
+        OptionError: the board names no QEMU machine.
+    """
+
+    name = "qemu"
+
+    def __init__(self, board: Board) -> None:
+        if board.qemu is None:
+            known = ", ".join(board.emulators) or "none"
+            raise OptionError(f"QEMU does not know the board {board.name}; emulators that do: {known}")
+        self._machine: Qemu = board.qemu
+        self._program = _find(board.qemu.program)
+
+    @property
+    def version(self) -> str:
+        return _version(self._program)
+
+    @property
+    def ticks(self) -> TicksUnit:
+        return self._machine.ticks
+
+    def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
+        """Run one image; see ``runner.Emulator``."""
+        process = start(qemu_command(self._machine, self._program, elf))
+        follow(process, session, seconds, f"QEMU ({self._machine.machine})")
+
+    def command_line(self, elf: Path) -> str:
+        """The command that runs an image, for people to repeat it."""
+        return shlex.join(qemu_command(self._machine, self._machine.program, elf))
+
+
+def qemu_command(machine: Qemu, program: str, elf: Path) -> list[str]:
+    """QEMU without a screen, the board's UART on its standard output.
+
+    ``-icount shift=0`` makes an instruction a nanosecond of virtual time: counts repeat exactly. The
+    log of guest errors stays off: the clock's and flash's registers are not modelled.
+    """
+    serials = [word for _ in range(machine.serial) for word in ("-serial", "null")]
+    return [
+        program,
+        *("-M", machine.machine, "-display", "none", "-monitor", "none", "-nodefaults"),
+        *serials,
+        *("-serial", "stdio", "-icount", "shift=0"),
+        *machine.args,
+        *("-kernel", str(elf)),
+    ]
+
+
+def _find(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise ToolError(
+            f"{program} is not on the PATH; the firmware can't be run without it",
+            hint=f"Install it: `apt install {PACKAGES.get(program, 'qemu-system')}` on Debian and Ubuntu, "
+            "`dnf install qemu-system-arm` on Fedora, `brew install qemu` on macOS; or build with --no-validate.",
+        )
+    return found
+
+
+@cache
+def _version(program: str) -> str:
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolError(f"{program} --version failed: {error}") from error
+    match = re.search(r"version (\S+)", text)
+    return f"QEMU {match[1]}" if match else text.strip().splitlines()[0]

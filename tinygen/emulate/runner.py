@@ -1,0 +1,242 @@
+"""Running a validation image on an emulator: batches, time limits, and one result for all of them.
+
+However a run goes wrong, it ends within its time limit with an error of its own: a silent UART, a hang,
+a fault, a stack overflow, an emulator that died, a line that breaks the protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from tinygen.board import Board, TicksUnit
+from tinygen.emulate.session import LayerResult, Session, VectorResult
+from tinygen.emulate.tg import LineSplitter
+from tinygen.emulate.vectors import Batch, batches, write_batch
+from tinygen.errors import ToolError
+from tinygen.ir import ModelInterface
+
+__all__ = ["Emulator", "LayerResult", "RunResult", "VectorResult", "follow", "run_vectors", "terminate"]
+
+DEFAULT_SECONDS = 120.0
+
+
+class Emulator(Protocol):
+    """Something that runs an image and hands over what its UART says."""
+
+    @property
+    def name(self) -> str:
+        """Its name as users write it."""
+
+    @property
+    def version(self) -> str:
+        """What it says of itself, one line."""
+
+    @property
+    def ticks(self) -> TicksUnit:
+        """What a tick means on it."""
+
+    def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
+        """Run one image until the session is finished.
+
+        Raises:
+            MismatchError: the firmware faulted or hangs.
+            ToolError: the emulator or the UART failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What the board answered.
+
+    Attributes:
+        emulator, emulator_version: who ran it.
+        ticks_unit: what a tick is: an instruction, a cycle, or the given part of a second.
+        ticks_source: the counter that the firmware chose.
+        ticks_hz: its nominal frequency.
+        vectors: one for each vector given, in their order.
+        stack_bytes: high-water mark of the application's stack.
+        uart_log: all lines, noise included.
+        seconds: of the host's time.
+    """
+
+    emulator: str
+    emulator_version: str
+    ticks_unit: TicksUnit
+    ticks_source: str
+    ticks_hz: int
+    vectors: tuple[VectorResult, ...]
+    stack_bytes: int
+    uart_log: str
+    seconds: float
+
+    @property
+    def outputs(self) -> tuple[tuple[bytes, ...], ...]:
+        """Outputs of each vector, in the model's order."""
+        return tuple(vector.outputs for vector in self.vectors)
+
+    @property
+    def ticks_per_inference(self) -> int:
+        """The median over the vectors; 0 without a counter."""
+        ticks = sorted(vector.ticks for vector in self.vectors)
+        return ticks[len(ticks) // 2] if ticks else 0
+
+
+def run_vectors(
+    emulator: Emulator,
+    board: Board,
+    elf: Path,
+    model: ModelInterface,
+    vectors: Sequence[bytes],
+    *,
+    layers: bool = False,
+    data_op: int | None = None,
+    seconds: float = DEFAULT_SECONDS,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunResult:
+    """Run vectors on a validation or profile image, in as many batches as its flash asks for.
+
+    Args:
+        elf: the image; it is not changed.
+        vectors: the inputs of each vector, one input after the other, as bytes.
+        layers: with a profile image, ask for a line for each operator.
+        data_op: with a profile image, the operator whose whole output is wanted, or ``vectors.ALL_OPS``.
+        seconds: the longest that the board may be silent; an inference has to end within it.
+        jobs: how many emulators run at once; more than one cuts the vectors into at least as many batches.
+        progress: called with the number of vectors done and of all, after each batch.
+
+    Raises:
+        MismatchError: the firmware faulted, overflowed its stack or hangs.
+        ToolError: the emulator is missing or failed, the UART is silent or broke the protocol.
+        BudgetError: not even one vector fits into flash.
+    """
+    if not vectors:
+        raise ValueError("no vectors to run")
+    started = time.monotonic()
+    parts = list(_batches(elf, vectors, layers, data_op, jobs))
+    done = 0
+
+    def run_one(number: int) -> Session:
+        image = Path(folder) / f"{number}-{elf.name}"
+        write_batch(elf, parts[number], image)
+        session = Session(model, parts[number], image)
+        emulator.run(board, image, session, seconds)
+        return session
+
+    sessions = []
+    with TemporaryDirectory(prefix="tinygen-run-") as folder, ThreadPoolExecutor(max(jobs, 1)) as pool:
+        futures = [pool.submit(run_one, number) for number in range(len(parts))]
+        try:
+            for future in futures:
+                sessions.append(future.result())
+                done += len(sessions[-1].vectors)
+                if progress is not None:
+                    progress(done, len(vectors))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return _result(emulator, sessions, time.monotonic() - started)
+
+
+def _batches(elf: Path, vectors: Sequence[bytes], layers: bool, data_op: int | None, jobs: int) -> Iterator[Batch]:
+    """Batches that fit, and enough of them to keep all jobs busy."""
+    share = -(-len(vectors) // max(jobs, 1))
+    for first in range(0, len(vectors), share):
+        for batch in batches(elf, vectors[first : first + share], layers=layers, data_op=data_op):
+            yield Batch(batch.vectors, first + batch.first_index, batch.layers, batch.data_op)
+
+
+def _result(emulator: Emulator, sessions: Sequence[Session], seconds: float) -> RunResult:
+    info = sessions[0].info
+    return RunResult(
+        emulator=emulator.name,
+        emulator_version=emulator.version,
+        ticks_unit=emulator.ticks,
+        ticks_source=info.get("ticks", "none"),
+        ticks_hz=int(info.get("ticks_hz", "0")),
+        vectors=tuple(vector for session in sessions for vector in session.vectors),
+        stack_bytes=max(session.stack_bytes for session in sessions),
+        uart_log="".join(f"{line}\n" for session in sessions for line in session.lines),
+        seconds=seconds,
+    )
+
+
+def follow(process: subprocess.Popen[bytes], session: Session, seconds: float, name: str) -> None:
+    """Feed what a process prints to a session until that is finished; then end the process.
+
+    ``seconds`` is the longest silence between two TG lines; other text does not count, and the number of
+    TG lines in a run is bounded. The process must have been started by ``start``.
+
+    Raises:
+        MismatchError, ToolError: from the session, or because time ran out or the process died.
+    """
+    deadline = time.monotonic() + seconds
+    splitter = LineSplitter()
+    assert process.stdout is not None
+    with terminate(process), selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not session.finished:
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                raise session.explain_timeout(seconds)
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            events = session.events
+            for line in splitter.feed(chunk):
+                session.feed(line)
+                if session.finished:
+                    return
+            if session.events > events:
+                deadline = time.monotonic() + seconds
+            if not chunk:
+                status = process.wait()
+                raise session.explain_death(f"{name} ended with status {status}", _errors(process))
+
+
+def _errors(process: subprocess.Popen[bytes]) -> list[str]:
+    if process.stderr is None:
+        return []
+    return process.stderr.read(1 << 16).decode(errors="replace").splitlines()
+
+
+@contextlib.contextmanager
+def terminate(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a process and all that it started, however the block is left."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def start(command: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start an emulator in a process group of its own, its output in pipes.
+
+    Raises:
+        ToolError: it can't be started.
+    """
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"{command[0]} can't be started: {error.strerror}") from error
