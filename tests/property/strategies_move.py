@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-
-from tests.support.model_builder import ModelBuilder, Output
+from support.model_builder import ModelBuilder, Output
 
 Rng = np.random.Generator
 INT8_OR_FLOAT = ("int8", "int8", "int8", "float32")

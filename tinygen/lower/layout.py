@@ -151,11 +151,12 @@ def copy_steps(op: Op, graph: Graph, source: View, target: View, element: int, l
     )
 
 
-def lead_of(move: Blocks, offset: int = 0) -> int | None:
+def lead_of(move: Blocks, offset: int = 0, *, fills: bool = False) -> int | None:
     """By how many bytes the target must start before the source so that nothing unread is overwritten.
 
     Args:
         offset: of the first block's place in the target from that in the source, each from the start of its tensor.
+        fills: the bytes of the target between the blocks are written, too, each gap before the block behind it.
 
     Returns:
         The distance between the tensors' starts, or ``None`` if it was not worth finding out.
@@ -168,7 +169,7 @@ def lead_of(move: Blocks, offset: int = 0) -> int | None:
         source = (source[:, None] + steps * loop.source).reshape(-1)
         target = (target[:, None] + steps * loop.target).reshape(-1)
     unread = np.minimum.accumulate(source[::-1])[::-1]
-    if move.block == 1:  # a byte is read before its copy is written, so its own place is free
+    if move.block == 1 and not fills:  # a byte is read before its copy is written, so its own place is free
         unread, target = unread[1:], target[:-1]
     return max(0, int((target - unread).max(initial=-(1 << 40))) + move.block + offset)
 

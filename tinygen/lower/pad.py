@@ -75,7 +75,7 @@ class Pad(DryRun):
             return
         counts = [loop.count for loop in inward]
         steps = odometer_steps(counts, [loop.target for loop in inward], resting=0)
-        distance = lead_of(move, head)
+        distance = lead_of(move, head, fills=True)
         yield Call(
             op=op.index,
             kernel="tg_pad",
