@@ -43,6 +43,7 @@ _mode_option = click.option(
 @click.option("--tflm", type=_PATH, help="A built TensorFlow Lite Micro, for --runtime tflm.")
 @click.option("--flash", metavar="SIZE", help="Limit for flash, such as 64K. [default: the board's]")
 @click.option("--ram", metavar="SIZE", help="Limit for RAM, such as 20K. [default: the board's]")
+@click.option("--no-validate", is_flag=True, help="Build only; run nothing.")
 @json_option
 def build(
     model: Path,
@@ -60,6 +61,7 @@ def build(
     tflm: Path | None,
     flash: str | None,
     ram: str | None,
+    no_validate: bool,
     as_json: bool,
 ) -> None:
     """Compress, convert, compile, link, run and verify MODEL on a board.
@@ -68,21 +70,20 @@ def build(
     """
     from tinygen.cli.console import console, progress
     from tinygen.forms import Mode
-    from tinygen.pipeline import BuildOptions, ModelOptions, build_model
+    from tinygen.pipeline import BuildOptions, ModelOptions, RunOptions, build_model
     from tinygen.report import show_report
 
     options = BuildOptions(
         model=ModelOptions(model, data, name, allow_custom_code, Mode(mode)),
         board=board,
+        run=RunOptions(emulator, vector_count(vectors), time_limit),
         out=out,
         force=force,
         runtime=runtime,
         tflm=tflm,
-        emulator=emulator,
-        vectors=vector_count(vectors),
         flash=flash,
         ram=ram,
-        time_limit=time_limit,
+        validate=not no_validate,
     )
     with progress(quiet=as_json) as report_progress:
         report = build_model(options, report_progress)

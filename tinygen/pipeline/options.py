@@ -52,6 +52,7 @@ class BuildOptions:
         runtime: what is linked and run: ``aot`` or ``tflm``.
         tflm: a built TensorFlow Lite Micro.
         flash, ram: limits tighter than the board's, such as ``64K``.
+        validate: run the firmware and compare; without it, nothing is verified.
     """
 
     model: ModelOptions
@@ -63,3 +64,4 @@ class BuildOptions:
     tflm: Path | None = None
     flash: str | None = None
     ram: str | None = None
+    validate: bool = True

@@ -1,0 +1,16 @@
+"""The way from a model file to verified firmware, stage by stage."""
+
+from tinygen.pipeline.building import build_model, generate_model, inspect_model
+from tinygen.pipeline.compiling import Compiled, compile_model
+from tinygen.pipeline.options import BuildOptions, ModelOptions, RunOptions
+
+__all__ = [
+    "BuildOptions",
+    "Compiled",
+    "ModelOptions",
+    "RunOptions",
+    "build_model",
+    "compile_model",
+    "generate_model",
+    "inspect_model",
+]
