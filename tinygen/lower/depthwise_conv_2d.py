@@ -38,6 +38,8 @@ class DepthwiseConv2D(Operator):
             return
         source, weights, target = graph.input(op, 0), graph.input(op, 1), graph.output(op)
         yield from check_axes(op, source, (weights.shape[1], weights.shape[2]), target)
+        if len(op.inputs) == 3 and op.inputs[2] is None:
+            yield "a bias that is listed but absent crashes TensorFlow Lite Micro here; list two inputs only"
         multiplier = option(op, "depth_multiplier", 0)
         if weights.shape[0] != 1:
             yield f"weights of shape {list(weights.shape)} where the first dimension is to be 1"
