@@ -173,10 +173,10 @@ def validate(
 ) -> None:
     """Run the firmware of a finished build in FOLDER again, on other data or another emulator."""
     from tinygen.cli.console import console, progress
-    from tinygen.pipeline import ValidateOptions, validate_build
+    from tinygen.pipeline import RunOptions, ValidateOptions, validate_build
     from tinygen.report import show_report
 
-    options = ValidateOptions(folder, data, emulator, vector_count(vectors), time_limit)
+    options = ValidateOptions(folder, data, RunOptions(emulator, vector_count(vectors), time_limit))
     with progress(quiet=as_json) as report_progress:
         report = validate_build(options, report_progress)
     if as_json:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rich.console import Console
 from rich.table import Table
 
-from tinygen.lower import live_operator
 from tinygen.pipeline import Compiled
-from tinygen.report import LayerReport
+from tinygen.pipeline.reporting import layer_reports
 from tinygen.report.terminal import layer_table
 
 __all__ = ["inspection", "show_inspection"]
@@ -28,7 +25,7 @@ def inspection(compiled: Compiled) -> dict[str, object]:
         "estimate": {
             "arena_bytes": compiled.memory.arena_bytes,
             "arena_bound_bytes": compiled.memory.bound,
-            "constants_bytes": _constants_bytes(compiled),
+            "constants_bytes": compiled.package.constants_bytes,
         },
         "passes": [
             {
@@ -46,14 +43,14 @@ def inspection(compiled: Compiled) -> dict[str, object]:
                 "weights_bytes": layer.weights_bytes,
                 "form": layer.form,
             }
-            for layer in _layers(compiled)
+            for layer in layer_reports(compiled)
         ],
     }
 
 
 def show_inspection(compiled: Compiled, console: Console) -> None:
     """Print the layers, the passes that changed something, and the estimate."""
-    console.print(layer_table(tuple(_layers(compiled))))
+    console.print(layer_table(layer_reports(compiled)))
     for effect in compiled.effects:
         if effect.changed:
             console.print(
@@ -67,7 +64,9 @@ def show_inspection(compiled: Compiled, console: Console) -> None:
         for port in ports:
             facts.add_row(f"{kind} {port.index}", f"{port.dtype.value} {list(port.shape)} {port.label.split(';')[0]}")
     facts.add_row("MACs", f"{compiled.macs:,} ({compiled.live_macs:,} live)")
-    facts.add_row("constants", f"{_constants_bytes(compiled):,} bytes of flash [dim](estimate: no code counted)[/]")
+    facts.add_row(
+        "constants", f"{compiled.package.constants_bytes:,} bytes of flash [dim](estimate: no code counted)[/]"
+    )
     facts.add_row(
         "arena",
         f"{compiled.memory.arena_bytes:,} bytes of RAM [dim](estimate: no stack counted; "
@@ -78,21 +77,3 @@ def show_inspection(compiled: Compiled, console: Console) -> None:
 
 def _port(label: str, dtype: str, shape: tuple[int, ...]) -> dict[str, object]:
     return {"name": label, "dtype": dtype, "shape": list(shape)}
-
-
-def _layers(compiled: Compiled) -> Iterator[LayerReport]:
-    for op in compiled.graph.ops:
-        room = live_operator(op)
-        yield LayerReport(
-            index=op.index,
-            op=op.kind,
-            name=compiled.graph.output(op).name,
-            macs=room.macs(op, compiled.graph),
-            weights_bytes=room.weights_bytes(op, compiled.graph),
-            instructions=0,
-            form=compiled.choice.forms.get(op.index, ""),
-        )
-
-
-def _constants_bytes(compiled: Compiled) -> int:
-    return compiled.package.constants_bytes

@@ -87,7 +87,8 @@ def _quantize(port: Port, samples: NDArray[Any]) -> NDArray[Any]:
     assert port.quantization is not None
     limits = np.iinfo(port.dtype.value)
     scaled = np.round(samples.astype(np.float32) / np.float32(port.quantization.scale)) + port.quantization.zero_point
-    return np.clip(scaled, limits.min, limits.max).astype(port.dtype.numpy)
+    clipped: NDArray[Any] = np.clip(scaled, limits.min, limits.max).astype(port.dtype.numpy)
+    return clipped
 
 
 def _random_vectors(ports: Sequence[Port], count: int) -> tuple[Vector, ...]:

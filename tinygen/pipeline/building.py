@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tinygen.board import Board, load_board
-from tinygen.build import BuildResult, Budget, Limits, Optimization, build_firmware, check_budget
+from tinygen.build import BuildResult, Limits, Optimization, build_firmware, check_budget
 from tinygen.codegen import model_name
 from tinygen.emulate import write_emulation
 from tinygen.errors import OptionError
 from tinygen.forms import Mode
 from tinygen.load.vectors import Vectors, choose_vectors
-from tinygen.lower import live_operator
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, compile_model, target_of
 from tinygen.pipeline.options import BuildOptions, ModelOptions
+from tinygen.pipeline.reporting import build_report
 from tinygen.pipeline.stages import Progress, Stages
 from tinygen.pipeline.verifying import Subject, Verified, pick_emulator, raise_on_mismatch, verify
-from tinygen.report import (
-    Accuracy,
-    BuildReport,
-    FlashReport,
-    LayerReport,
-    ModelReport,
-    RamReport,
-    ValidationReport,
-    render_html,
-)
+from tinygen.report import BuildReport, render_html
 
 __all__ = ["build_model", "generate_model", "inspect_model"]
 
 # Kernels take the time; where space matters more, they are compiled for space, too.
 _OPTIMIZATION = {Mode.SIZE: Optimization(kernels="-Os"), Mode.SPEED: Optimization(kernels="-O3")}
-_LARGEST_SYMBOLS = 12
 
 
 def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
@@ -50,7 +41,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
 
     compiled = compile_model(options.model, target_of(board), stages)
     vectors = choose_vectors(compiled.interface, compiled.loaded.dataset, options.run.vectors)
-    with staged_output(out, force=options.force) as folder:
+    with staged_output(out, force=options.force) as folder, TemporaryDirectory(prefix="tinygen-") as work:
         package = folder / compiled.interface.name
         with stages.stage("build", f"compiling for {board.name}"):
             compiled.package.write(package)
@@ -59,7 +50,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
                 compiled.interface,
                 board,
                 folder / "firmware",
-                work_dir=folder / ".work",
+                work_dir=Path(work),
                 runtime=options.runtime,
                 optimization=_OPTIMIZATION.get(options.model.mode, Optimization()),
             )
@@ -70,7 +61,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
             verified = verify(subject, vectors, emulator, options.run.time_limit, stages)
             raise_on_mismatch(verified, subject)
         budget = check_budget(firmware.sizes, limits, verified.run.stack_bytes if verified else 0)
-        report = _report(options, compiled, board, firmware, budget, vectors, verified, stages, out)
+        report = build_report(options, compiled, board, firmware, budget, vectors, verified, stages, out)
         with stages.stage("report", "writing the report"):
             _write_results(folder, compiled, board, firmware, vectors, verified, report)
     return report
@@ -122,96 +113,3 @@ def _write_results(
         write_emulation(folder / "emulation", board, compiled.interface, firmware.validate_elf, vectors, verified)
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
     (folder / "report.html").write_text(render_html(report), encoding="utf-8")
-
-
-def _report(
-    options: BuildOptions,
-    compiled: Compiled,
-    board: Board,
-    firmware: BuildResult,
-    budget: Budget,
-    vectors: Vectors,
-    verified: Verified | None,
-    stages: Stages,
-    out: Path,
-) -> BuildReport:
-    return BuildReport(
-        name=compiled.interface.name,
-        board=board.name,
-        runtime=options.runtime,
-        status="ok",
-        model=ModelReport(compiled.loaded.sha256, compiled.op_counts, compiled.macs, compiled.live_macs),
-        flash=_flash(firmware, budget),
-        ram=RamReport(
-            total=budget.ram_bytes,
-            limit=budget.ram_limit,
-            arena=budget.arena_bytes,
-            static=budget.static_bytes,
-            stack=budget.stack_bytes,
-            arena_bound=compiled.memory.bound,
-        ),
-        validation=_validation(vectors, verified),
-        accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
-        layers=_layers(compiled, verified),
-        stages=tuple(stages.done),
-        notes=_notes(compiled, vectors, verified),
-        output=str(out),
-        optimize=options.model.mode.value,
-    )
-
-
-def _flash(firmware: BuildResult, budget: Budget) -> FlashReport:
-    parts = firmware.sizes.flash_parts
-    named = {key: parts.get(key, 0) for key in ("weights", "kernels", "generated")}
-    return FlashReport(
-        total=budget.flash_bytes,
-        limit=budget.flash_limit,
-        **named,
-        other=budget.flash_bytes - sum(named.values()),
-        runtime=parts.get("runtime", 0),
-        libc=parts.get("c_library", 0),
-        application=parts.get("application", 0),
-        largest=tuple((s.name, s.bytes) for s in firmware.sizes.largest("flash", _LARGEST_SYMBOLS)),
-    )
-
-
-def _validation(vectors: Vectors, verified: Verified | None) -> ValidationReport:
-    if verified is None:
-        return ValidationReport("", 0, 0, False, 0, vectors_from=vectors.origin)
-    return ValidationReport(
-        emulator=verified.run.emulator,
-        emulator_version=verified.run.emulator_version,
-        vectors=len(verified.run.vectors),
-        vectors_from=vectors.origin,
-        mismatches=len(verified.mismatches),
-        bit_exact=not verified.mismatches,
-        instructions_per_inference=verified.run.ticks_per_inference,
-    )
-
-
-def _layers(compiled: Compiled, verified: Verified | None) -> tuple[LayerReport, ...]:
-    scratch: dict[int, int] = {}
-    for call in compiled.choice.program.calls:
-        scratch[call.op] = max(scratch.get(call.op, 0), call.scratch_bytes)
-    return tuple(
-        LayerReport(
-            index=op.index,
-            op=op.kind,
-            name=compiled.graph.output(op).name,
-            macs=live_operator(op).macs(op, compiled.graph),
-            weights_bytes=live_operator(op).weights_bytes(op, compiled.graph),
-            instructions=verified.ticks_by_op.get(op.index, 0) if verified else 0,
-            form=compiled.choice.forms.get(op.index, ""),
-            scratch_bytes=scratch.get(op.index, 0),
-        )
-        for op in compiled.graph.ops
-    )
-
-
-def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> tuple[str, ...]:
-    notes = list(compiled.loaded.notes)
-    if verified is not None and vectors.origin == "random":
-        notes.append("No --data was given: the vectors are random, and accuracy was not measured.")
-    if verified is None:
-        notes.append("The firmware was not run: nothing is verified, and RAM lacks the stack.")
-    return tuple(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinygen.forms import Mode
@@ -57,7 +57,7 @@ class BuildOptions:
 
     model: ModelOptions
     board: str
-    run: RunOptions = RunOptions()
+    run: RunOptions = field(default_factory=RunOptions)
     out: Path | None = None
     force: bool = False
     runtime: str = "aot"

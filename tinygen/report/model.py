@@ -6,6 +6,7 @@ import builtins
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from tinygen import __version__
 
@@ -148,6 +149,26 @@ class BuildReport:
         del data["output"]
         head = {"schema": data.pop("schema"), "tinygen": data.pop("tinygen")}
         return head | data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> BuildReport:
+        """The inverse of ``to_dict``.
+
+        Raises:
+            KeyError, TypeError: keys are missing or strange.
+        """
+        parts = dict(data)
+        parts["model"] = ModelReport(**data["model"])
+        flash = dict(data["flash"])
+        flash["largest"] = tuple((name, count) for name, count in flash["largest"])
+        parts["flash"] = FlashReport(**flash)
+        parts["ram"] = RamReport(**data["ram"])
+        parts["validation"] = ValidationReport(**data["validation"])
+        parts["accuracy"] = Accuracy(**data["accuracy"])
+        parts["layers"] = tuple(LayerReport(**layer) for layer in data["layers"])
+        parts["stages"] = tuple(StageReport(**stage) for stage in data["stages"])
+        parts["notes"] = tuple(data["notes"])
+        return cls(**parts)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2) + "\n"

@@ -1,0 +1,123 @@
+"""From what the stages found out to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinygen.board import Board
+from tinygen.build import Budget, BuildResult
+from tinygen.load.vectors import Vectors
+from tinygen.lower import live_operator
+from tinygen.pipeline.compiling import Compiled
+from tinygen.pipeline.options import BuildOptions
+from tinygen.pipeline.stages import Stages
+from tinygen.pipeline.verifying import Verified
+from tinygen.report import (
+    Accuracy,
+    BuildReport,
+    FlashReport,
+    LayerReport,
+    ModelReport,
+    RamReport,
+    ValidationReport,
+)
+
+__all__ = ["build_report", "layer_reports", "validation_report"]
+
+_LARGEST_SYMBOLS = 12
+
+
+def build_report(
+    options: BuildOptions,
+    compiled: Compiled,
+    board: Board,
+    firmware: BuildResult,
+    budget: Budget,
+    vectors: Vectors,
+    verified: Verified | None,
+    stages: Stages,
+    out: Path,
+) -> BuildReport:
+    """The report of a build that succeeded."""
+    return BuildReport(
+        name=compiled.interface.name,
+        board=board.name,
+        runtime=options.runtime,
+        status="ok",
+        model=ModelReport(compiled.loaded.sha256, compiled.op_counts, compiled.macs, compiled.live_macs),
+        flash=_flash(firmware, budget),
+        ram=RamReport(
+            total=budget.ram_bytes,
+            limit=budget.ram_limit,
+            arena=budget.arena_bytes,
+            static=budget.static_bytes,
+            stack=budget.stack_bytes,
+            arena_bound=compiled.memory.bound,
+        ),
+        validation=validation_report(vectors, verified),
+        accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
+        layers=layer_reports(compiled, verified),
+        stages=tuple(stages.done),
+        notes=_notes(compiled, vectors, verified),
+        output=str(out),
+        optimize=options.model.mode.value,
+    )
+
+
+def _flash(firmware: BuildResult, budget: Budget) -> FlashReport:
+    parts = firmware.sizes.flash_parts
+    named = {key: parts.get(key, 0) for key in ("weights", "kernels", "generated")}
+    return FlashReport(
+        total=budget.flash_bytes,
+        limit=budget.flash_limit,
+        **named,
+        other=budget.flash_bytes - sum(named.values()),
+        runtime=parts.get("runtime", 0),
+        libc=parts.get("c_library", 0),
+        application=parts.get("application", 0),
+        largest=tuple((s.name, s.bytes) for s in firmware.sizes.largest("flash", _LARGEST_SYMBOLS)),
+    )
+
+
+def validation_report(vectors: Vectors, verified: Verified | None) -> ValidationReport:
+    """What a run says; zeros if there was none."""
+    if verified is None:
+        return ValidationReport("", 0, 0, False, 0, vectors_from=vectors.origin)
+    return ValidationReport(
+        emulator=verified.run.emulator,
+        emulator_version=verified.run.emulator_version,
+        vectors=len(verified.run.vectors),
+        vectors_from=vectors.origin,
+        mismatches=len(verified.mismatches),
+        bit_exact=not verified.mismatches,
+        instructions_per_inference=verified.run.ticks_per_inference,
+    )
+
+
+def layer_reports(compiled: Compiled, verified: Verified | None = None) -> tuple[LayerReport, ...]:
+    """One entry for each operator of the optimized graph; instructions only from a run."""
+    scratch: dict[int, int] = {}
+    for call in compiled.choice.program.calls:
+        scratch[call.op] = max(scratch.get(call.op, 0), call.scratch_bytes)
+    return tuple(
+        LayerReport(
+            index=op.index,
+            op=op.kind,
+            name=compiled.graph.output(op).name,
+            macs=live_operator(op).macs(op, compiled.graph),
+            weights_bytes=live_operator(op).weights_bytes(op, compiled.graph),
+            instructions=verified.ticks_by_op.get(op.index, 0) if verified else 0,
+            form=compiled.choice.forms.get(op.index, ""),
+            scratch_bytes=scratch.get(op.index, 0),
+        )
+        for op in compiled.graph.ops
+    )
+
+
+def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> tuple[str, ...]:
+    notes = list(compiled.loaded.notes)
+    if verified is not None and vectors.origin == "random":
+        notes.append("No --data was given: the vectors are random, and accuracy was not measured.")
+    if verified is None:
+        notes.append("The firmware was not run: nothing is verified, and RAM lacks the stack.")
+    return tuple(notes)
