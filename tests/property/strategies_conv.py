@@ -62,8 +62,11 @@ def draw_transpose_conv(rng: Rng) -> bytes:
         max((n - 1) * s + max(k, s) if padding == VALID else n * s, k if padding == VALID else 1)
         for n, k, s in zip((rows, columns), kernel, strides, strict=True)
     ]
-    if rng.random() < 0.3:
+    freedom = rng.random()
+    if freedom < 0.3:
         size = [n + int(rng.integers(3)) for n in size]
+    elif freedom < 0.4:
+        size = [small(rng, 5), small(rng, 5)]
     options = {
         "padding": padding,
         "stride_h": strides[0],

@@ -28,6 +28,8 @@ __all__ = ["TransposeConv"]
 # Beyond this, strides and sums of positions leave what the kernels count in.
 MAX_STRIDE = 1 << 15
 
+Pair = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class _Phase:
@@ -70,7 +72,7 @@ class TransposeConv(Operator):
             yield f"weights of shape {list(weights.shape)} for {source.shape[3]} input channels"
         if source.shape[0] != target.shape[0]:
             yield f"batch {source.shape[0]} becomes batch {target.shape[0]}"
-        yield from _check_geometry(op, weights, target)
+        yield from _check_geometry(op)
 
     def macs(self, op: Op, graph: Graph) -> int:
         outputs, *window, _ = graph.input(op, 1).shape
@@ -118,34 +120,44 @@ class TransposeConv(Operator):
         )
 
 
-def _check_geometry(op: Op, weights: Tensor, target: Tensor) -> Iterator[str]:
+def _check_geometry(op: Op) -> Iterator[str]:
     padding = option(op, "padding", Padding.SAME)
     stride = option(op, "stride_h", 0), option(op, "stride_w", 0)
     if padding not in tuple(Padding):
         yield f"padding {padding} is neither SAME nor VALID"
     if not all(1 <= s <= MAX_STRIDE for s in stride):
         yield f"stride {stride[0]}x{stride[1]} is not in 1 to {MAX_STRIDE}"
-    rows, columns = weights.shape[1:3]
-    if padding == Padding.VALID and (target.shape[1] < rows or target.shape[2] < columns):
-        # TFLM computes a padding from a negative number of windows then.
-        yield (
-            f"an output of {target.shape[1]}x{target.shape[2]} pixels is smaller than the {rows}x{columns} "
-            "window; use padding SAME"
-        )
 
 
 def _phases(op: Op, weights: Tensor, target: Tensor) -> tuple[list[_Phase], list[_Phase]]:
     """Phases of the output's rows and of its columns."""
-    padding = option(op, "padding", Padding.SAME)
     strides = option(op, "stride_h", 0), option(op, "stride_w", 0)
+    sizes, kernels = _spatial(target), _spatial(weights)
+    pads = _paddings(option(op, "padding", Padding.SAME), sizes, kernels, strides)
     rows, columns = (
-        [
-            _phase(o, kernel, stride, padding_before(padding, size, kernel, stride), size)
-            for o in range(min(stride, size))
-        ]
-        for kernel, stride, size in zip(weights.shape[1:3], strides, target.shape[1:3], strict=True)
+        [_phase(o, kernel, stride, pad, size) for o in range(min(stride, size))]
+        for size, kernel, stride, pad in zip(sizes, kernels, strides, pads, strict=True)
     )
     return rows, columns
+
+
+def _paddings(padding: int, sizes: Pair, kernels: Pair, strides: Pair) -> Pair:
+    """The padding of the convolution that has this output as its input, as TFLM computes it.
+
+    With padding VALID there is none, except that C's division rounds a small negative number of
+    windows to 0, from which a padding follows; a larger negative one drops both paddings.
+    """
+    if padding == Padding.VALID:
+        missing = [max(k - size - s, 0) for size, k, s in zip(sizes, kernels, strides, strict=True)]
+        if any(m >= s for m, s in zip(missing, strides, strict=True)):
+            return 0, 0
+        return missing[0] // 2, missing[1] // 2
+    rows, columns = (padding_before(padding, *axis) for axis in zip(sizes, kernels, strides, strict=True))
+    return rows, columns
+
+
+def _spatial(tensor: Tensor) -> Pair:
+    return tensor.shape[1], tensor.shape[2]
 
 
 def _phase(first_output: int, kernel: int, stride: int, pad: int, size: int) -> _Phase:
