@@ -11,6 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the files in tests/golden from what tinygen produces now, for review in the diff",
     )
+    parser.addoption("--graphs", type=int, default=0, help="how many random networks to compare with the reference")
 
 
 @pytest.fixture
