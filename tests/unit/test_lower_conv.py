@@ -132,6 +132,14 @@ def test_sound_operators_pass(graph: Graph) -> None:
         (transpose_conv(w=constant((2, 3, 3, 5))), "4 input channels"),
         (transpose_conv(stride_h=0), "stride 0x2"),
         (transpose_conv(stride_w=1 << 20), "stride 2x1048576"),
+        (
+            pool(
+                x=tensor((1, 6, 5, 4), quantization=Quantization((1e-39,), (0,))),
+                y=tensor((1, 6, 5, 4), quantization=Quantization((1e-39,), (0,))),
+                fused_activation_function=3,
+            ),
+            "absurdly small for a fused activation",
+        ),
         (pool(filter_width=0), "window 2x0 is not positive"),
         (pool(filter_height=1 << 30), "too large"),
         (pool(y=tensor((1, 6, 5, 3))), "4 input channels become 3"),

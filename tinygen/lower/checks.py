@@ -49,12 +49,16 @@ def rank(what: str, tensor: Tensor, ranks: range | int) -> Iterator[str]:
         yield f"the {what} has {len(tensor.shape)} dimensions where {allowed.start} to {allowed.stop - 1} are supported"
 
 
-def activation(op: Op) -> Iterator[str]:
-    """The fused activation is one that clamps."""
+def activation(op: Op, output: Tensor | None = None) -> Iterator[str]:
+    """The fused activation is one that clamps, to values that the quantized ``output``, if given, can express."""
     value = op.options.get("fused_activation_function", 0)
     if value not in CLAMPING:
         names = {int(a): a.name for a in Activation}
         yield f"fused activation {names.get(int(str(value)), value)} is not supported; use a separate activation layer"
+    elif value != Activation.NONE and output is not None and output.quantization is not None:
+        # TFLM refuses bounds of 2^31 and more; 6 is the largest that an activation clamps to.
+        if any(6.0 / scale >= 1 << 31 for scale in output.quantization.scales):
+            yield "the output's scale is absurdly small for a fused activation; convert the model again"
 
 
 def inputs_present(op: Op, graph: Graph, names: tuple[str, ...]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def check_filters(op: Op, graph: Graph, *, source: int, axis: int) -> Iterator[s
     reasons += check_weights(weights, axis=axis)
     for what, tensor in (("input", image), ("weights", weights), ("output", target)):
         reasons += checks.rank(what, tensor, 4) if tensor is not None else ()
-    reasons += checks.activation(op)
+    reasons += checks.activation(op, target)
     yield from reasons
     if reasons or image is None or weights is None:
         return

@@ -28,7 +28,7 @@ class Pool2D(Operator):
 
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
         source, target = graph.optional_input(op, 0), graph.output(op)
-        reasons = [*checks.count(op, 1), *checks.activation(op)]
+        reasons = [*checks.count(op, 1), *checks.activation(op, target)]
         reasons += [*checks.int8_tensor("input", source), *checks.int8_tensor("output", target)]
         for what, tensor in (("input", source), ("output", target)):
             reasons += checks.rank(what, tensor, 4) if tensor is not None else ()
