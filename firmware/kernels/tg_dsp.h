@@ -124,7 +124,9 @@ static inline int32_t tg_smmlar(int32_t a, int32_t b, int32_t sum) {
 
 static inline int32_t tg_ssat8(int32_t x) {
 #if TG_DSP
-    return (int32_t)__ssat(x, 8);
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x)); /* GCC 12's __ssat trips -Wconversion */
+    return result;
 #else
     return tg_clamp(x, INT8_MIN, INT8_MAX);
 #endif
