@@ -115,7 +115,7 @@ def broadcast_params(first: Shape, second: Shape) -> dict[str, Param]:
         "first_step": first_step,
         "second_step": second_step,
         "loops": len(loops),
-        "loop": Constant("loops", np.array(rows, np.int32)) if rows else 0,
+        "loop": Constant("loops", np.array(rows, np.int32)),
     }
 
 

@@ -97,7 +97,7 @@ typedef struct {
 
 /* output[i] = table[input[i]] on bytes as they are stored, in ascending order; in place, or with an
  * output that starts before the input. */
-void tg_lookup(const tg_lookup_t *op, const uint8_t *input, uint8_t *output);
+void tg_lookup(const tg_lookup_t *op, const void *input, void *output);
 
 typedef struct {
     int32_t elements;

@@ -32,7 +32,7 @@ typedef struct {
 
 /* output[i] = scale * (input[i] - zero point), rounded once.
  * The output may overlap the input if it starts at least 3 * elements bytes before it. */
-void tg_dequantize(const tg_dequantize_t *op, const uint8_t *input, float *output);
+void tg_dequantize(const tg_dequantize_t *op, const void *input, float *output);
 
 typedef struct {
     int32_t elements;
