@@ -14,7 +14,7 @@ from tinygen.emulate.runner import follow, start
 from tinygen.emulate.session import Session
 from tinygen.errors import OptionError, ToolError
 
-__all__ = ["QemuEmulator", "qemu_command"]
+__all__ = ["QemuEmulator", "command_line", "qemu_command"]
 
 PACKAGES = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
 
@@ -46,15 +46,11 @@ class QemuEmulator:
 
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""
-        process = start(qemu_command(self._machine, self._program, elf))
+        process = start(qemu_command(self._machine, self._program, str(elf)))
         follow(process, session, seconds, f"QEMU ({self._machine.machine})")
 
-    def command_line(self, elf: Path) -> str:
-        """The command that runs an image, for people to repeat it."""
-        return shlex.join(qemu_command(self._machine, self._machine.program, elf))
 
-
-def qemu_command(machine: Qemu, program: str, elf: Path) -> list[str]:
+def qemu_command(machine: Qemu, program: str, elf: str) -> list[str]:
     """QEMU without a screen, the board's UART on its standard output.
 
     ``-icount shift=0`` makes an instruction a nanosecond of virtual time: counts repeat exactly. The
@@ -67,8 +63,13 @@ def qemu_command(machine: Qemu, program: str, elf: Path) -> list[str]:
         *serials,
         *("-serial", "stdio", "-icount", "shift=0"),
         *machine.args,
-        *("-kernel", str(elf)),
+        *("-kernel", elf),
     ]
+
+
+def command_line(machine: Qemu, elf: str) -> str:
+    """The command that runs an image, for people to repeat it."""
+    return shlex.join(qemu_command(machine, machine.program, elf))
 
 
 def _find(program: str) -> str:

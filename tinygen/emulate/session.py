@@ -68,7 +68,7 @@ class Session:
     """
 
     def __init__(self, model: ModelInterface, batch: Batch, elf: Path) -> None:
-        self._model = model
+        self.model = model
         self._batch = batch
         self._elf = elf
         self._pending = _Pending()
@@ -157,8 +157,8 @@ class Session:
                 f"the firmware speaks version {hello.abi} of the TG protocol, this tinygen version {tg.ABI}",
                 hint="Build the firmware again.",
             )
-        if hello.name != self._model.name:
-            raise ToolError(f"the board runs {hello.name!r}, not {self._model.name!r}", hint="Flash this firmware.")
+        if hello.name != self.model.name:
+            raise ToolError(f"the board runs {hello.name!r}, not {self.model.name!r}", hint="Flash this firmware.")
         if hello.vectors != len(self._batch.vectors):
             raise tg.ProtocolError(f"{hello.vectors} vectors announced, {len(self._batch.vectors)} given")
         self._hello = True
@@ -178,9 +178,9 @@ class Session:
     def _add_output(self, event: tg.Output) -> None:
         self._expect_index(event.index)
         outputs = self._pending.outputs
-        if event.tensor != len(outputs) or event.tensor >= len(self._model.outputs):
+        if event.tensor != len(outputs) or event.tensor >= len(self.model.outputs):
             raise tg.ProtocolError(f"output {event.tensor} where output {len(outputs)} was due")
-        wanted = self._model.outputs[event.tensor].bytes
+        wanted = self.model.outputs[event.tensor].bytes
         if len(event.data) != wanted:
             raise tg.ProtocolError(f"output {event.tensor} has {len(event.data)} bytes instead of {wanted}")
         outputs.append(event.data)
@@ -188,7 +188,7 @@ class Session:
     def _finish_vector(self, event: tg.Ticks) -> None:
         self._expect_index(event.index)
         pending, self._pending = self._pending, _Pending()
-        if len(pending.outputs) != len(self._model.outputs):
+        if len(pending.outputs) != len(self.model.outputs):
             raise tg.ProtocolError(f"vector {event.index} ended after {len(pending.outputs)} outputs")
         self.vectors.append(VectorResult(event.index, tuple(pending.outputs), event.ticks, tuple(_with_data(pending))))
 

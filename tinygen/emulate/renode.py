@@ -1,0 +1,141 @@
+"""Renode: scripts for people and their CI, and runs by ``renode-test`` where that is installed.
+
+Written for Renode 1.16. Its console always exits with 0; only ``renode-test`` tells success from failure.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from tinygen.board import Board, Renode, TicksUnit
+from tinygen.emulate.runner import start, terminate
+from tinygen.emulate.session import Session
+from tinygen.emulate.tg import ABI, LineSplitter
+from tinygen.errors import OptionError, ToolError
+from tinygen.ir import ModelInterface
+from tinygen.resources import environment
+
+__all__ = ["RenodeEmulator", "renode_files"]
+
+PROGRAM = "renode-test"
+# Virtual seconds between two lines of the UART; an inference takes less on any board.
+LINE_SECONDS = 60
+# Renode itself takes this long to start and to compile its platform, on a slow machine.
+START_SECONDS = 60.0
+
+
+class RenodeEmulator:
+    """Runs images in Renode.
+
+    Raises:
+        ToolError: ``renode-test`` is not on the PATH.
+        OptionError: the board says nothing about Renode.
+    """
+
+    name = "renode"
+
+    def __init__(self, board: Board) -> None:
+        if board.renode is None:
+            known = ", ".join(board.emulators) or "none"
+            raise OptionError(f"Renode does not know the board {board.name}; emulators that do: {known}")
+        self._renode: Renode = board.renode
+        self._program = _find()
+
+    @property
+    def version(self) -> str:
+        return _version()
+
+    @property
+    def ticks(self) -> TicksUnit:
+        return self._renode.ticks
+
+    def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
+        """Run one image; see ``runner.Emulator``."""
+        folder = elf.parent / f"{elf.stem}-renode"
+        folder.mkdir()
+        log = folder / "uart.log"
+        for name, text in renode_files(board, session.model, f"../{elf.name}", uart_log=str(log)).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        limit = seconds + START_SECONDS
+        suite = f"{session.model.name}.robot"
+        command = [self._program, suite, "-r", str(folder), "--test-timeout", f"{limit:.0f}s"]
+        process = start(command, cwd=folder)
+        with terminate(process):
+            try:
+                output = process.communicate(timeout=limit)[0].decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                output = ""
+            status = process.returncode
+        for line in LineSplitter().feed(log.read_bytes() + b"\n" if log.is_file() else b""):
+            session.feed(line)
+        if session.finished:
+            return
+        # 0 and 1 are verdicts of the suite, which waits for the end of the run; 2 is Renode's own death.
+        if status in (None, 1) and log.is_file():
+            raise session.explain_timeout(limit)
+        raise session.explain_death(f"Renode ended with status {status}", output.splitlines())
+
+
+def renode_files(
+    board: Board,
+    model: ModelInterface,
+    elf: str,
+    *,
+    expected: Sequence[Sequence[bytes]] = (),
+    uart_log: str = "",
+) -> Mapping[str, str]:
+    """Platform description, script and test suite, by file name.
+
+    Args:
+        elf: the validation image, seen from the folder that these files will lie in.
+        expected: outputs of each vector that the image carries; without them the suite only waits for
+            the end of the run.
+        uart_log: file for all that the UART says.
+    """
+    names = {kind: f"{model.name}.{kind}" for kind in ("repl", "resc", "robot")}
+    views = {
+        "board": board,
+        "renode": board.renode,
+        "model": model,
+        "elf": elf,
+        "uart_log": uart_log,
+        "abi": ABI,
+        "vectors": len(expected),
+        "expected": [_output_line(i, k, data) for i, outputs in enumerate(expected) for k, data in enumerate(outputs)],
+        "seconds": LINE_SECONDS,
+        **names,
+    }
+    templates = environment()
+    return {name: templates.get_template(f"emulation/renode.{kind}.j2").render(views) for kind, name in names.items()}
+
+
+def _output_line(index: int, tensor: int, data: bytes) -> str:
+    return f"TG out {index} {tensor} {data.hex()} crc={zlib.crc32(data):08x}"
+
+
+def _find() -> str:
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise ToolError(
+            f"{PROGRAM} is not on the PATH; Renode can't be run without it",
+            hint="Get Renode 1.16's portable archive from https://github.com/renode/renode/releases, unpack it, put "
+            "it on the PATH and `pip install -r tests/requirements.txt` there; or use --emulator qemu.",
+        )
+    return found
+
+
+@cache
+def _version() -> str:
+    renode = shutil.which("renode")
+    if renode is None:
+        return "Renode"
+    try:
+        text = subprocess.run([renode, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return "Renode"
+    return next((line.strip() for line in text.splitlines() if "Renode" in line), "Renode")
