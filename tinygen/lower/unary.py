@@ -21,6 +21,9 @@ __all__ = ["Unary", "check_ratio"]
 # A difference of two int8 values times more than this would overflow the reference's 32 bits.
 MAX_FACTOR = 1 << 22
 
+# About the largest number of single precision, in which the reference prepares its factors.
+MAX_SINGLE = 3e38
+
 
 @dataclass(frozen=True, slots=True)
 class _Function:
@@ -75,8 +78,8 @@ def _check_ratio(op: Op, source: Quantization, target: Quantization) -> Iterator
 
 def _check_leaky_relu(op: Op, source: Quantization, target: Quantization) -> Iterator[str]:
     alpha = _alpha(op)
-    if not math.isfinite(alpha):
-        yield f"alpha is {alpha}"
+    if not abs(alpha) * source.scale < MAX_SINGLE:
+        yield f"alpha is {alpha:g} with an input of scale {source.scale:.3g}"
         return
     yield from check_ratio(source, target)
     yield from check_ratio(source, target, alpha)
@@ -100,7 +103,8 @@ def _check_hard_swish(op: Op, source: Quantization, target: Quantization) -> Ite
     del op
     if not source.scale < 2.0**16:
         yield f"the input's scale {source.scale:.3g} is too large for the reference's 16-bit arithmetic"
-    ratio = np.float32(source.scale / 128.0) / np.float32(target.scale)
+    with np.errstate(over="ignore"):
+        ratio = np.float32(source.scale / 128.0) / np.float32(target.scale)
     if not math.isfinite(ratio) or quantize_multiplier(float(ratio)).shift > 0:
         yield (
             f"the input's scale {source.scale:.3g} is more than 128 times the output's {target.scale:.3g}, "
@@ -111,6 +115,8 @@ def _check_hard_swish(op: Op, source: Quantization, target: Quantization) -> Ite
 def _check_elu(op: Op, source: Quantization, target: Quantization) -> Iterator[str]:
     del op
     reasons = list(check_ratio(source, target))
+    if target.scale < 2.0**-30:
+        reasons.append(f"the output's scale {target.scale:.3g} is too small: -1 has no 32-bit value in it")
     yield from reasons
     if not reasons and not tables.elu_is_certain(source, target):
         yield "an output lies so close to a tie that C libraries round it differently; calibrate with other data"
