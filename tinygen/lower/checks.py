@@ -55,10 +55,11 @@ def activation(op: Op, output: Tensor | None = None) -> Iterator[str]:
     if value not in CLAMPING:
         names = {int(a): a.name for a in Activation}
         yield f"fused activation {names.get(int(str(value)), value)} is not supported; use a separate activation layer"
-    elif value != Activation.NONE and output is not None and output.quantization is not None:
+        return
+    clamped = output.quantization if output is not None and value != Activation.NONE else None
+    if clamped is not None and any(6.0 / scale >= 1 << 31 for scale in clamped.scales):
         # TFLM refuses bounds of 2^31 and more; 6 is the largest that an activation clamps to.
-        if any(6.0 / scale >= 1 << 31 for scale in output.quantization.scales):
-            yield "the output's scale is absurdly small for a fused activation; convert the model again"
+        yield "the output's scale is absurdly small for a fused activation; convert the model again"
 
 
 def inputs_present(op: Op, graph: Graph, names: tuple[str, ...]) -> Iterator[str]:
