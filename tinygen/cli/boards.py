@@ -27,16 +27,16 @@ def list_boards(*, as_json: bool) -> None:
         table.add_column(title, no_wrap=True)
     table.add_column("flash", justify="right")
     table.add_column("RAM", justify="right")
-    table.add_column("clock", justify="right")
+    table.add_column("MHz", justify="right")
     table.add_column("emulators")
     for board in boards:
         table.add_row(
             board.name,
             board.title,
             board.cpu.core,
-            format_bytes(board.flash_bytes),
-            format_bytes(board.ram_bytes),
-            f"{board.cpu.clock_hz / 1e6:g} MHz",
+            f"{board.flash_bytes // 1024}K",
+            f"{board.ram_bytes // 1024}K",
+            f"{board.cpu.clock_hz / 1e6:g}",
             ", ".join(board.emulators) or "none",
         )
     console().print(table)

@@ -64,7 +64,7 @@ def build(
     no_validate: bool,
     as_json: bool,
 ) -> None:
-    """Compress, convert, compile, link, run and verify MODEL on a board.
+    """Turn MODEL into firmware, run it, verify every bit.
 
     MODEL is a Keras .keras or .h5 file, a SavedModel folder, or a .tflite file.
     """
@@ -171,7 +171,10 @@ def inspect(
 def validate(
     folder: Path, data: Path | None, emulator: str | None, vectors: str | None, time_limit: float, as_json: bool
 ) -> None:
-    """Run the firmware of a finished build in FOLDER again, on other data or another emulator."""
+    """Run the firmware of a finished build again.
+
+    FOLDER is the output of `tinygen build`. Other data, or another emulator, may be used.
+    """
     from tinygen.cli.console import console, progress
     from tinygen.pipeline import RunOptions, ValidateOptions, validate_build
     from tinygen.report import show_report
@@ -209,7 +212,7 @@ def show(name: str, as_json: bool) -> None:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Tell which tools are there, which are missing, and how to get them."""
+    """Look for compilers and emulators."""
     from tinygen.cli.doctor import examine
 
     examine(as_json=as_json)
