@@ -1,0 +1,218 @@
+"""Firmware of a fake model in QEMU: good runs, and every way in which one can fail."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_package import (
+    BAD_ADDRESS,
+    DEEP_FUNCTION,
+    DEEP_RECURSION,
+    HANG,
+    INPUT_BYTES,
+    WRONG_OUTPUT,
+    fake_interface,
+    write_fake_package,
+)
+from tinygen.board import Board, load_board
+from tinygen.build import BuildResult, build_firmware
+from tinygen.emulate import ALL_OPS, Batch, QemuEmulator, RunResult, run_vectors, write_batch
+from tinygen.emulate.session import Session
+from tinygen.emulate.vectors import read_batch, vector_capacity
+from tinygen.errors import BudgetError, MismatchError, TinygenError, ToolError
+
+GCC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
+pytestmark = [
+    pytest.mark.skipif(not shutil.which(GCC), reason=f"{GCC} is not installed"),
+    pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed"),
+]
+
+SECONDS = 3.0
+VECTORS = [random.Random(i).randbytes(INPUT_BYTES) for i in range(7)]
+
+
+def build(folder: Path, board: Board | None = None, **misbehaviour: str) -> BuildResult:
+    package = write_fake_package(folder / "package", **misbehaviour)
+    board = board or load_board("stm32f4")
+    return build_firmware(package, fake_interface(), board, folder / "out", work_dir=folder / "work")
+
+
+def run(elf: Path, board: Board | None = None, **options: object) -> RunResult:
+    board = board or load_board("stm32f4")
+    options.setdefault("seconds", SECONDS)
+    return run_vectors(QemuEmulator(board), board, elf, fake_interface(), VECTORS, **options)  # type: ignore[arg-type]
+
+
+def failure(folder: Path, **misbehaviour: str) -> TinygenError:
+    """The error that a misbehaving model ends with; it must come in time."""
+    built = build(folder, **misbehaviour)
+    started = time.monotonic()
+    with pytest.raises(TinygenError) as caught:
+        run(built.validate_elf)
+    assert time.monotonic() - started < SECONDS + 3
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    return build(tmp_path_factory.mktemp("good"))
+
+
+def test_outputs_come_back(good: BuildResult) -> None:
+    progress: list[tuple[int, int]] = []
+    result = run(good.validate_elf, progress=lambda done, total: progress.append((done, total)))
+    assert [outputs[0] for outputs in result.outputs] == [vector[::-1] for vector in VECTORS]
+    assert [vector.index for vector in result.vectors] == list(range(len(VECTORS)))
+    assert progress == [(len(VECTORS), len(VECTORS))]
+    assert result.emulator == "qemu"
+    assert result.emulator_version.startswith("QEMU ")
+    assert result.uart_log.count("TG out") == len(VECTORS)
+
+
+def test_ticks_are_instructions_and_repeat(good: BuildResult) -> None:
+    first, second = run(good.validate_elf), run(good.validate_elf)
+    assert [v.ticks for v in first.vectors] == [v.ticks for v in second.vectors]
+    assert len({v.ticks for v in first.vectors}) == 1
+    assert 150 < first.ticks_per_inference < 400  # two loops of 24 rounds with four instructions
+    assert first.ticks_unit == "instructions"
+    assert first.ticks_source == "stm32_timer32"  # QEMU has no cycle counter
+
+
+def test_stack_is_measured(good: BuildResult, tmp_path: Path) -> None:
+    shallow = run(good.validate_elf).stack_bytes
+    deep = build(tmp_path, invoke="volatile int8_t frame[600]; for (int i = 0; i < 600; ++i) { frame[i] = output[0]; }")
+    assert 32 <= shallow < 300
+    assert shallow + 500 < run(deep.validate_elf).stack_bytes < shallow + 700
+
+
+def test_several_batches_and_jobs(good: BuildResult) -> None:
+    whole = run(good.validate_elf)
+    cut = run(good.validate_elf, jobs=3)
+    assert cut.vectors == whole.vectors
+    assert cut.uart_log.count("TG done") == 3
+
+
+def test_layers_and_their_data(good: BuildResult) -> None:
+    result = run(good.profile_elf, layers=True)
+    layers = result.vectors[2].layers
+    assert [(layer.op, layer.tensor) for layer in layers] == [(3, 7), (4, 8)]
+    assert all(layer.data is None and 50 < layer.ticks < 200 for layer in layers)
+    plain = run(good.validate_elf)
+    assert result.ticks_per_inference == pytest.approx(plain.ticks_per_inference, abs=30)
+    assert result.outputs == plain.outputs
+    with_data = run(good.profile_elf, data_op=4).vectors[2].layers
+    assert [layer.data for layer in with_data] == [None, VECTORS[2]]
+    everything = run(good.profile_elf, data_op=ALL_OPS).vectors[0].layers
+    assert [layer.data for layer in everything] == [VECTORS[0][::-1], VECTORS[0]]
+
+
+def test_vectors_are_replaced_in_place(good: BuildResult, tmp_path: Path) -> None:
+    elf = tmp_path / "patched.elf"
+    write_batch(good.validate_elf, Batch(tuple(VECTORS), 5), elf)
+    size = elf.stat().st_size
+    assert read_batch(elf) == Batch(tuple(VECTORS), 5)
+    write_batch(elf, Batch(tuple(VECTORS[:2])), elf)
+    assert read_batch(elf).vectors == tuple(VECTORS[:2])
+    assert elf.stat().st_size < size
+    assert [o[0] for o in run(elf).outputs] == [v[::-1] for v in VECTORS]
+    assert 900_000 < vector_capacity(elf) < 1 << 20
+
+
+def test_other_tools_read_the_patched_image(good: BuildResult, tmp_path: Path) -> None:
+    elf = tmp_path / "patched.elf"
+    write_batch(good.validate_elf, Batch(tuple(VECTORS)), elf)
+    out = tmp_path / "flash.bin"
+    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", elf, out], check=True)
+    assert b"".join(VECTORS) in out.read_bytes()
+
+
+def test_a_wrong_output_is_just_reported(tmp_path: Path) -> None:
+    outputs = run(build(tmp_path, invoke=WRONG_OUTPUT).validate_elf).outputs
+    assert all(got[0] != vector[::-1] for got, vector in zip(outputs, VECTORS, strict=True))
+
+
+def test_a_bad_address(tmp_path: Path) -> None:
+    error = failure(tmp_path, invoke=BAD_ADDRESS)
+    assert isinstance(error, MismatchError)
+    assert "bus fault) in fake_invoke()" in error.message
+    assert "address=0x60000000" in error.message
+    assert error.details[-1].startswith("uart: TG fault bus pc=")
+
+
+def test_an_undefined_instruction(tmp_path: Path) -> None:
+    assert "usage fault) in fake_invoke()" in failure(tmp_path, invoke="__builtin_trap();").message
+
+
+def test_a_stack_overflow(tmp_path: Path) -> None:
+    error = failure(tmp_path, invoke=DEEP_RECURSION, extra=DEEP_FUNCTION)
+    assert isinstance(error, MismatchError)
+    assert "the stack overflowed near fake_deep()" in error.message
+
+
+def test_a_hang(tmp_path: Path) -> None:
+    error = failure(tmp_path, invoke=HANG)
+    assert isinstance(error, MismatchError)
+    assert "the firmware hangs: nothing came for 3 s, before the first vector" in error.message
+
+
+def test_a_hang_later(tmp_path: Path) -> None:
+    hang = f"static int calls; if (++calls == 4) {{ {HANG} }}"
+    assert "after 2 of 7 vectors" in failure(tmp_path, invoke=hang).message
+
+
+def test_a_failing_init(tmp_path: Path) -> None:
+    assert "init() failed after 0 of 7 vectors: status=0xfffffffd" in failure(tmp_path, init="return -3;").message
+
+
+def test_a_failing_invoke(tmp_path: Path) -> None:
+    fail = "static int calls; if (++calls == 4) { return -2; }"
+    assert "invoke() failed after 2 of 7 vectors" in failure(tmp_path, invoke=fail).message
+
+
+def test_a_silent_uart(good: BuildResult) -> None:
+    board = load_board("stm32f4")
+    assert board.qemu is not None
+    deaf = replace(board, qemu=replace(board.qemu, serial=0))
+    with pytest.raises(ToolError, match="stayed silent for 1 s"):
+        run(good.validate_elf, deaf, seconds=1.0)
+
+
+def test_an_emulator_that_dies(good: BuildResult) -> None:
+    board = load_board("stm32f4")
+    assert board.qemu is not None
+    wrong = replace(board, qemu=replace(board.qemu, machine="no-such-board"))
+    with pytest.raises(ToolError, match="ended with status 1 before the firmware was done") as caught:
+        run(good.validate_elf, wrong)
+    assert any("unsupported machine type" in line for line in caught.value.details)
+
+
+def test_damaged_vectors(good: BuildResult, tmp_path: Path) -> None:
+    elf = tmp_path / "damaged.elf"
+    write_batch(good.validate_elf, Batch(tuple(VECTORS)), elf)
+    elf.write_bytes(elf.read_bytes()[:-1] + b"!")
+    board = load_board("stm32f4")
+    with pytest.raises(MismatchError, match="test vectors are damaged"):
+        QemuEmulator(board).run(board, elf, Session(fake_interface(), Batch(tuple(VECTORS)), elf), SECONDS)
+
+
+def test_a_vector_that_does_not_fit(good: BuildResult) -> None:
+    board = load_board("stm32f4")
+    with pytest.raises(BudgetError, match="no room for a test vector"):
+        run_vectors(QemuEmulator(board), board, good.validate_elf, fake_interface(), [bytes(1 << 21)])
+
+
+def test_no_process_is_left_behind(good: BuildResult, tmp_path: Path) -> None:
+    hanging = build(tmp_path, invoke=HANG)
+    with pytest.raises(MismatchError):
+        run(hanging.validate_elf, seconds=1.0)
+    run(good.validate_elf)
+    children = ["ps", "-o", "args", "--ppid", str(os.getpid())]
+    assert QEMU not in subprocess.run(children, capture_output=True, text=True, check=False).stdout
