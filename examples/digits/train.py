@@ -62,6 +62,7 @@ def main() -> None:
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, steps)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=False,  # compiling takes longer than training
     )
     model.fit(x_train, y_train, batch_size=32, epochs=EPOCHS, verbose=0)
     _, accuracy = model.evaluate(x_test, y_test, verbose=0)

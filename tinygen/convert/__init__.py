@@ -61,6 +61,7 @@ def to_int8(
     *,
     allow_custom_code: bool = False,
     calibration_samples: int = CALIBRATION_SAMPLES,
+    dense_per_channel: bool = False,
     time_limit: float = 600.0,
     on_progress: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -70,6 +71,8 @@ def to_int8(
         source: the model; ``kind`` as ``tinygen.load.detect`` says.
         dataset: samples as the model takes them, for the ranges of its activations.
         calibration_samples: how many of them set the ranges, evenly spaced over the data set.
+        dense_per_channel: give each neuron of a dense layer a scale of its own: 8 bytes of flash each, often
+            closer to the float model.
         time_limit: seconds for loading and converting.
         on_progress: called with what is being done.
 
@@ -93,6 +96,7 @@ def to_int8(
             "data_path": dataset.path,
             "allow_custom_code": allow_custom_code,
             "calibration_samples": calibration_samples,
+            "dense_per_channel": dense_per_channel,
         },
         {f"x_{i}": x for i, x in enumerate(dataset.inputs)},
     )

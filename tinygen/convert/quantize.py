@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.errors import ModelError, UnsupportedError
+from tinygen.errors import InternalError, ModelError, UnsupportedError
 from tinygen.load.dataset import Dataset
 from tinygen.load.keras import SourceModel
 
@@ -20,6 +20,8 @@ _PREDICT_BATCH = 64
 # What the converter says of an operator that it can't express, or can't quantize.
 _MISSING_OPS = re.compile(r"(?:Select|Custom) ops: ([^\n]+)")
 _UNQUANTIZABLE = re.compile(r"[Qq]uantization not yet supported for op: '?(\w+)")
+_CODE_PLACE = re.compile(r'^\s*File ".*\n.*\n?', re.MULTILINE)
+_ANSI_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _FIRST_ERROR = re.compile(r"error: (?:loc\(.*?\)\)?: )?([^\n]+)")
 
 
@@ -38,13 +40,17 @@ def predict(model: SourceModel, dataset: Dataset) -> tuple[NDArray[np.float32], 
             batches.append([np.asarray(tf.cast(output, tf.float32)) for output in function(*tensors)])
     except (tf.errors.OpError, ValueError, TypeError) as error:
         if batches or _PREDICT_BATCH == 1:
-            raise ModelError(f"{model.name}: fails on a sample: {_first_line(error)}") from None
+            raise ModelError(f"{model.name}: fails on a sample: {_essence(error)}") from None
         batches = _predict_singly(model, dataset)
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
-def quantize(model: SourceModel, calibration: Dataset, source: str) -> bytes:
+def quantize(model: SourceModel, calibration: Dataset, source: str, *, dense_per_channel: bool = False) -> bytes:
     """An int8 flatbuffer with batch 1, its ranges set by the calibration samples.
+
+    Convolutions get a scale for each output channel. Dense layers get one for the whole tensor unless
+    ``dense_per_channel``: that costs 8 bytes of flash a neuron more, and the TensorFlow Lite
+    Micro that users have may be too old to know it.
 
     Raises:
         UnsupportedError: operators without an int8 form; names them.
@@ -52,18 +58,29 @@ def quantize(model: SourceModel, calibration: Dataset, source: str) -> bytes:
     """
     import tensorflow as tf
 
-    function = tf.function(model.call, input_signature=_specs(model, calibration)).get_concrete_function()
+    def call(*inputs: Any) -> dict[str, Any]:
+        return {f"output_{i}": output for i, output in enumerate(model.call(*inputs))}
+
+    try:
+        function = tf.function(call, input_signature=_specs(model, calibration)).get_concrete_function()
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        raise ModelError(f"{source}: fails with a batch of 1: {_essence(error)}") from None
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model.owner)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = lambda: (list(tensors) for tensors in _batches(model, calibration, 1))
+    # Private, but the only switch there is; checked by a test.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not dense_per_channel
+    converter.representative_dataset = lambda: (
+        {f"input_{i}": tensor for i, tensor in enumerate(tensors)} for tensors in _batches(model, calibration, 1)
+    )
     if any(tf.as_dtype(dtype).is_floating for dtype in model.input_dtypes):
         converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     try:
-        return bytes(converter.convert())
+        flatbuffer = converter.convert()
     except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError and more
         raise converter_problem(str(error), source) from error
+    return _in_model_order(flatbuffer)
 
 
 def converter_problem(text: str, source: str) -> ModelError | UnsupportedError:
@@ -87,6 +104,31 @@ def converter_problem(text: str, source: str) -> ModelError | UnsupportedError:
         f"{source}: the TensorFlow Lite converter failed: {line.strip()[:300]}",
         hint="Convert the model with TensorFlow yourself and pass the .tflite, or simplify the layer that is named.",
     )
+
+
+def _in_model_order(flatbuffer: bytes) -> bytes:
+    """Put inputs and outputs into the model's order, which the converter does not keep when there are several.
+
+    The signature in the flatbuffer says which tensor is which; only the two lists of indices change.
+    """
+    import tflite
+
+    content = bytearray(flatbuffer)
+    model = tflite.Model.GetRootAs(content)
+    if model.SignatureDefsLength() == 0:
+        return flatbuffer
+    graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
+    for indices, count, entry in (
+        (graph.InputsAsNumpy(), signature.InputsLength(), signature.Inputs),
+        (graph.OutputsAsNumpy(), signature.OutputsLength(), signature.Outputs),
+    ):
+        entries = sorted((int(entry(i).Name().rsplit(b"_", 1)[1]), entry(i).TensorIndex()) for i in range(count))
+        ordered = [tensor for _, tensor in entries]
+        if sorted(ordered) == sorted(indices.tolist()):
+            indices[:] = ordered  # a view of ``content``
+        elif count > 1:
+            raise InternalError(f"the converter's signature lists tensors {ordered}, its graph {indices.tolist()}")
+    return bytes(content)
 
 
 def _specs(model: SourceModel, dataset: Dataset) -> list[Any]:
@@ -124,9 +166,11 @@ def _predict_singly(model: SourceModel, dataset: Dataset) -> list[list[NDArray[n
             for tensors in _batches(model, dataset, 1)
         ]
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise ModelError(f"{model.name}: fails on a sample: {_first_line(error)}") from None
+        raise ModelError(f"{model.name}: fails on a sample: {_essence(error)}") from None
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:300]
+def _essence(error: Exception) -> str:
+    """The lines that tell something in an exception from traced code: not where TensorFlow was at the time."""
+    text = _ANSI_COLOUR.sub("", _CODE_PLACE.sub("", str(error))).replace("in user code:", "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300] or type(error).__name__

@@ -23,7 +23,8 @@ __all__ = ["handle"]
 def handle(request: Message) -> Message:
     """Convert one model.
 
-    Request: values ``source``, ``kind``, ``data_path``, ``allow_custom_code``, ``calibration_samples``;
+    Request: values ``source``, ``kind``, ``data_path``, ``allow_custom_code``, ``calibration_samples``,
+    ``dense_per_channel``;
     arrays ``x_0``, ``x_1``, … .
     Answer: value ``notes``; arrays ``tflite`` (bytes), ``output_0``, … (float model), ``input_0``, … (fitted).
     """
@@ -48,7 +49,7 @@ def handle(request: Message) -> Message:
 
     calibration = dataset.spread(values["calibration_samples"])
     progress(f"quantizing on {len(calibration)} samples")
-    tflite = quantize(model, calibration, source.name)
+    tflite = quantize(model, calibration, source.name, dense_per_channel=values["dense_per_channel"])
 
     arrays: dict[str, NDArray[Any]] = {"tflite": np.frombuffer(tflite, np.uint8)}
     arrays |= {f"output_{i}": output for i, output in enumerate(outputs)}

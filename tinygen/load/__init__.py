@@ -6,18 +6,32 @@ Nothing here imports TensorFlow; ``tinygen.load.keras`` does, inside its functio
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from enum import Enum
 from pathlib import Path
 
 from tinygen.errors import ModelError
 
-__all__ = ["SourceKind", "check_archive", "detect"]
+__all__ = ["ZIP_ERRORS", "SourceKind", "check_archive", "detect"]
 
 # A model for a microcontroller holds a few megabytes even as float32 with its optimizer's state.
 MAX_MODEL_BYTES = 1 << 30
 MAX_CONFIG_BYTES = 64 << 20
+
+# What reading a damaged archive may raise.
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 _SUPPORTED = "tinygen reads Keras .keras and .h5 files, SavedModel folders and .tflite files."
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -82,7 +96,7 @@ def check_archive(path: Path) -> None:
             raise ModelError(f"{path}: config.json is larger than {MAX_CONFIG_BYTES:,} bytes")
         try:
             damaged = archive.testzip()
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise _damaged_zip(path, str(error)) from None
     if damaged is not None:
         raise _damaged_zip(path, f"{damaged} fails its checksum")
@@ -123,11 +137,13 @@ def _detect_zip(path: Path) -> SourceKind:
         if archive.getinfo("metadata.json").file_size > MAX_CONFIG_BYTES:
             raise ModelError(f"{path}: metadata.json is larger than {MAX_CONFIG_BYTES:,} bytes")
         try:
-            version = str(json.loads(archive.read("metadata.json"))["keras_version"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ModelError(f"{path}: metadata.json does not tell the Keras version", hint=_SUPPORTED) from None
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+            text = archive.read("metadata.json")
+        except ZIP_ERRORS as error:
             raise _damaged_zip(path, str(error)) from None
+    try:
+        version = str(json.loads(text)["keras_version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ModelError(f"{path}: metadata.json does not tell the Keras version", hint=_SUPPORTED) from None
     major = version.split(".")[0]
     if major == "3":
         return SourceKind.KERAS3
@@ -139,7 +155,7 @@ def _detect_zip(path: Path) -> SourceKind:
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         raise _damaged_zip(path, str(error)) from None
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.errors import DataError
+from tinygen.load import ZIP_ERRORS
 
 __all__ = ["FORMAT_HINT", "Dataset", "fit", "load_dataset"]
 
@@ -147,7 +148,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                 listed = ", ".join(loaded.files[:10]) or "nothing"
                 raise DataError(f"{path}: no array named x (it holds {listed})", hint=FORMAT_HINT)
             return {name: loaded[name] for name in wanted}
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*ZIP_ERRORS, MemoryError) as error:
         if "allow_pickle" in str(error):
             raise DataError(
                 f"{path}: no numpy file, or one that holds Python objects, which tinygen does not unpickle",

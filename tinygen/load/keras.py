@@ -42,7 +42,7 @@ class SourceModel:
         input_shapes: without the batch; ``None`` where the model leaves a dimension open.
         input_dtypes: TensorFlow's names of them, such as ``float32``.
         tf_keras: the model for compression; ``None`` where there is only a graph.
-        owner: what holds the variables; it must live as long as ``call``.
+        owner: what holds the variables, trackable by TensorFlow.
         notes: what the user should know about how it was loaded.
     """
 
@@ -79,7 +79,7 @@ class SourceModel:
             input_shapes=tuple(tuple(tensor.shape[1:]) for tensor in model.inputs),
             input_dtypes=tuple(tf.as_dtype(tensor.dtype).name for tensor in model.inputs),
             tf_keras=model if is_tf_keras else None,
-            owner=model,
+            owner=model if is_tf_keras else _variables_of(model),
             notes=notes,
         )
 
@@ -138,6 +138,15 @@ def load_tf_keras(
     if stored.keras == 2:
         return _load_keras2(path, kind, allow_custom_code)
     return rebuild(_load_keras3(path, kind, allow_custom_code), path.name, sample_shapes=sample_shapes)
+
+
+def _variables_of(model: Any) -> Any:
+    """A Keras 3 model's variables in a form that TensorFlow saves with a function; the converter needs that."""
+    import tensorflow as tf
+
+    module = tf.Module(name=model.name)
+    module.model_variables = [variable.value for variable in model.variables]
+    return module
 
 
 def _inspect(path: Path, kind: SourceKind, allow_custom_code: bool) -> StoredConfig:

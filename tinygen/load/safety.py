@@ -247,23 +247,26 @@ def _check_hdf5(path: Path, source: Path | io.BytesIO) -> None:
 
     total = 0
 
-    def visit(name: str, link: object) -> None:
+    def visit(name: str, link: object) -> str | None:  # what it returns ends the visit; h5py can't pass exceptions on
         nonlocal total
         if isinstance(link, h5py.ExternalLink):
-            raise ModelError(f'{path}: "{name}" refers to another file ({link.filename})')
+            return f'"{name}" refers to another file ({link.filename})'
         item = file.get(name)
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
-                raise ModelError(f'{path}: the data of "{name}" lie in another file')
+                return f'the data of "{name}" lie in another file'
             total += math.prod(item.shape or (0,)) * item.dtype.itemsize
+        return None
 
     try:
         with h5py.File(source, "r") as file:
-            file.visititems_links(visit)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+            problem = file.visititems_links(visit)
+    except (OSError, RuntimeError, KeyError, ValueError, SystemError) as error:
         raise ModelError(
-            f"{path}: damaged or truncated HDF5 data ({str(error).splitlines()[0]})",
+            f"{path}: damaged or truncated HDF5 data ({(str(error).splitlines() or [''])[0]})",
             hint="Save or download the model again.",
         ) from None
+    if problem is not None:
+        raise ModelError(f"{path}: {problem}")
     if total > MAX_MODEL_BYTES:
         raise ModelError(f"{path}: claims to hold {total:,} bytes of weights; tinygen reads {MAX_MODEL_BYTES:,}")

@@ -26,7 +26,9 @@ _RENAMED_OPTIONS = {"LeakyReLU": {"negative_slope": "alpha"}}
 _HARMLESS = {
     *("autocast", "build_config", "dtype", "optional", "quantization_config", "ragged", "registered_name", "seed"),
     *("sparse", "synchronized", "value_range", "use_cudnn", "flash_attention", "bounding_box_format"),
+    "fill_mode",  # of Resizing with pad_to_aspect_ratio, which is refused
 }
+_DEFAULTS = (None, False, 0, "channels_last")
 # Nothing to copy: the weights that they made are copied.
 _INITIALIZER = "initializer"
 _ACTIVATION_OPTIONS = ("activation", "recurrent_activation")
@@ -111,7 +113,7 @@ def _options(layer: Any, cls: type, config: Mapping[str, Any]) -> dict[str, Any]
         if key.endswith(_INITIALIZER) or key in _HARMLESS:
             continue
         if key not in accepted:
-            if value:
+            if value not in _DEFAULTS:
                 raise NoTwinError(f'layer "{layer.name}" ({kind}) with {original}={value!r}')
         elif key in _ACTIVATION_OPTIONS:
             options[key] = _option_activation(layer, key, value)
