@@ -21,7 +21,7 @@ _Noreturn void tg_report_exception(const uint32_t *frame, uint32_t exception);
 
 /*
  * r0 = the frame that the core pushed, r1 = the exception's number. Pushes nothing before the stack
- * pointer is known to lie in the stack, with at least 510 bytes below it. Armv6-M instructions
+ * pointer is known to lie in the stack, with at least 512 bytes below it. Armv6-M instructions
  * only.
  */
 __attribute__((naked)) void tg_exception(void) {
