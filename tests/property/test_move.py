@@ -16,7 +16,7 @@ from support.native import call_kernel
 from tinygen.ir import Call, Constant, Param
 
 GRAPHS = 12
-OVERLAPS = 30
+OVERLAPS = 12
 
 
 def draw(kind: str, number: int) -> bytes:

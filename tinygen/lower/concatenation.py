@@ -9,7 +9,16 @@ from typing import ClassVar
 from tinygen.ir import DType, Graph, Op, Step, Tensor, View
 from tinygen.lower.layout import Loop, copy_steps
 from tinygen.lower.operator import register
-from tinygen.lower.require import DryRun, normal_axis, option, require, require_count, require_shape, tensor_at
+from tinygen.lower.require import (
+    DryRun,
+    normal_axis,
+    option,
+    require,
+    require_count,
+    require_shape,
+    require_type,
+    tensor_at,
+)
 
 __all__ = ["Concatenation", "Pack"]
 
@@ -27,7 +36,7 @@ def _joined(op: Op, graph: Graph, axis: int, pieces: Sequence[tuple[int, ...]]) 
     target = graph.output(op)
     for piece in pieces:
         expected = [*target.shape[:axis], *piece[axis : axis + 1], *target.shape[axis + 1 :]]
-        require_shape(piece, expected, "input")
+        require_shape(piece, expected, "an input")
     total = sum(piece[axis] for piece in pieces)
     require(total == target.shape[axis], f"{total} along axis {axis}, but the output has {target.shape[axis]}")
     inner = target.dtype.bytes * math.prod(target.shape[axis + 1 :])
@@ -61,10 +70,7 @@ class Concatenation(DryRun):
     @staticmethod
     def _require_match(position: int, tensor: Tensor, target: Tensor) -> None:
         """TFLM's int8 concatenation does not rescale; its int16 one wants zero points of 0."""
-        require(
-            tensor.dtype is target.dtype,
-            f"input {position} is {tensor.dtype.value}, but the output {target.dtype.value}",
-        )
+        require_type(tensor, target.dtype, f"input {position}")
         require(
             len(tensor.shape) == len(target.shape),
             f"input {position} has {len(tensor.shape)} dimensions, but the output {len(target.shape)}",
@@ -96,6 +102,6 @@ class Pack(DryRun):
         inputs = [tensor_at(op, graph, i, f"input {i}", self.dtypes) for i in range(len(op.inputs))]
         axis = normal_axis(option(op, "axis"), len(target.shape))
         for i, tensor in enumerate(inputs):
-            require(tensor.dtype is target.dtype, f"input {i} is {tensor.dtype.value}, not {target.dtype.value}")
+            require_type(tensor, target.dtype, f"input {i}")
             require_shape(tensor.shape, [*target.shape[:axis], *target.shape[axis + 1 :]], f"input {i}")
         yield from _joined(op, graph, axis, [(*t.shape[:axis], 1, *t.shape[axis:]) for t in inputs])

@@ -19,6 +19,7 @@ from tinygen.lower.require import (
     require,
     require_count,
     require_shape,
+    require_type,
     tensor_at,
 )
 
@@ -37,14 +38,14 @@ class Gather(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, 2)
         source, target = tensor_at(op, graph, 0, "input", (DType.INT8, DType.FLOAT32)), graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+        require_type(target, source.dtype)
         indices = np.array(constant_ints(op, graph, 1, "indices"), np.int64)
         shape, at = source.shape, graph.input(op, 1).shape
         axis = normal_axis(option(op, "axis"), len(shape))
         batch_dims = option(op, "batch_dims")
         batch_dims += len(at) if batch_dims < 0 else 0
         require(0 <= batch_dims <= min(axis, len(at)), f"batch_dims {batch_dims} for axis {axis}")
-        require_shape(at[:batch_dims], shape[:batch_dims], "indices' batch")
+        require_shape(at[:batch_dims], shape[:batch_dims], "the batch of the indices")
         require_shape(target.shape, (*shape[:axis], *at[batch_dims:], *shape[axis + 1 :]))
         require(
             int(indices.min()) >= 0 and int(indices.max()) < shape[axis],
@@ -69,8 +70,8 @@ class BroadcastTo(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, 2)
         source, target = tensor_at(op, graph, 0, "input", frozenset(DType)), graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
-        shape = constant_ints(op, graph, 1, "shape", (DType.INT32, DType.INT64))
+        require_type(target, source.dtype)
+        shape = constant_ints(op, graph, 1, "shape", (DType.INT32, DType.INT64), rank=1)
         require(1 <= len(shape) <= 5, f"{len(shape)} dimensions; TensorFlow Lite Micro supports 1 to 5")
         require(len(source.shape) <= len(shape), f"{len(source.shape)} dimensions can't become {len(shape)}")
         require_shape(target.shape, shape)

@@ -27,6 +27,7 @@ from tinygen.lower.require import (
     require,
     require_count,
     require_shape,
+    require_type,
     tensor_at,
     zero_point_of,
 )
@@ -36,13 +37,13 @@ __all__ = ["MirrorPad", "Pad"]
 MAX_RANK = 5
 
 
-def _paddings(op: Op, graph: Graph, dtypes: tuple[DType, ...]) -> list[tuple[int, int]]:
+def _paddings(op: Op, graph: Graph, dtypes: tuple[DType, ...], rank: int | None = None) -> list[tuple[int, int]]:
     """Elements before and after each dimension; the output's shape follows from them."""
     source = graph.input(op, 0)
-    flat = constant_ints(op, graph, 1, "paddings", dtypes)
-    rank = len(source.shape)
-    require(1 <= rank <= MAX_RANK, f"{rank} dimensions; 1 to {MAX_RANK} are supported")
-    require(len(flat) == 2 * rank, f"{len(flat)} paddings for {rank} dimensions")
+    flat = constant_ints(op, graph, 1, "paddings", dtypes, rank=rank)
+    dimensions = len(source.shape)
+    require(1 <= dimensions <= MAX_RANK, f"{dimensions} dimensions; 1 to {MAX_RANK} are supported")
+    require(len(flat) == 2 * dimensions, f"{len(flat)} paddings for {dimensions} dimensions")
     require(min(flat) >= 0, f"negative paddings {list(flat)}; use a slice")
     pairs = list(zip(flat[::2], flat[1::2], strict=True))
     require_shape(graph.output(op).shape, [d + b + a for d, (b, a) in zip(source.shape, pairs, strict=True)])
@@ -59,7 +60,7 @@ class Pad(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, range(2, 4))
         source, target = tensor_at(op, graph, 0, "input", self.dtypes), graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+        require_type(target, source.dtype)
         pairs = _paddings(op, graph, (DType.INT32,))
         fill = self._fill(op, graph, target)
         element = source.dtype.bytes
@@ -127,10 +128,8 @@ class MirrorPad(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, 2)
         source, target = tensor_at(op, graph, 0, "input", (DType.INT8, DType.FLOAT32)), graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
-        paddings = graph.optional_input(op, 1)
-        require(paddings is None or len(paddings.shape) == 2, "the paddings are no matrix")
-        pairs = _paddings(op, graph, (DType.INT32, DType.INT64))
+        require_type(target, source.dtype)
+        pairs = _paddings(op, graph, (DType.INT32, DType.INT64), rank=2)
         require("mode" in op.options, "the options, which say how to mirror, are missing")
         edge = 1 if option(op, "mode") == 0 else 0  # REFLECT leaves the edge out, SYMMETRIC repeats it
         levels = []

@@ -23,6 +23,7 @@ __all__ = [
     "require",
     "require_count",
     "require_shape",
+    "require_type",
     "tensor_at",
     "zero_point_of",
 ]
@@ -71,9 +72,14 @@ def tensor_at(op: Op, graph: Graph, position: int, what: str, dtypes: Collection
     return tensor
 
 
-def require_shape(found: Sequence[int], expected: Sequence[int], what: str = "output") -> None:
+def require_shape(found: Sequence[int], expected: Sequence[int], what: str = "the output") -> None:
     """A tensor has the shape that follows from the operator's other tensors."""
-    require(tuple(found) == tuple(expected), f"the {what} has shape {list(found)} where {list(expected)} follows")
+    require(tuple(found) == tuple(expected), f"{what} has shape {list(found)} where {list(expected)} follows")
+
+
+def require_type(tensor: Tensor, dtype: DType, what: str = "the output") -> None:
+    """A tensor has the element type that follows from the operator's other tensors."""
+    require(tensor.dtype is dtype, f"{what} is {tensor.dtype.value} where {dtype.value} follows")
 
 
 def constant_ints(
@@ -82,9 +88,13 @@ def constant_ints(
     position: int,
     what: str,
     dtypes: Collection[DType] = (DType.INT32,),
+    *,
+    rank: int | None = None,
 ) -> tuple[int, ...]:
-    """The values, flattened, of a constant index tensor."""
+    """The values, flattened, of a constant index tensor; ``rank`` is given where TFLM insists on one."""
     tensor = tensor_at(op, graph, position, what, dtypes)
+    if rank is not None:
+        require(len(tensor.shape) == rank, f"the {what} has {len(tensor.shape)} dimensions where {rank} are expected")
     if tensor.data is None:
         raise Refusal(
             f"the {what} is computed at run time; it must be a constant: convert the model with fixed shapes and batch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from tinygen.ir import Alias, DType, Graph, Op, Step, Tensor
+from tinygen.ir import Alias, DType, Graph, Op, Step
 from tinygen.lower.operator import register
 from tinygen.lower.require import (
     DryRun,
@@ -14,14 +14,11 @@ from tinygen.lower.require import (
     require,
     require_count,
     require_shape,
+    require_type,
     tensor_at,
 )
 
 __all__ = ["ExpandDims", "Reshape", "Squeeze"]
-
-
-def _same_type(source: Tensor, target: Tensor) -> None:
-    require(source.dtype is target.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
 
 
 @register
@@ -33,7 +30,7 @@ class Reshape(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, range(1, 3))
         source, target = tensor_at(op, graph, 0, "input", frozenset(DType)), graph.output(op)
-        _same_type(source, target)
+        require_type(target, source.dtype)
         require(
             source.elements == target.elements,
             f"{source.elements} elements in, but {target.elements} in shape {list(target.shape)}",
@@ -50,7 +47,7 @@ class Squeeze(DryRun):
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, 1)
         source, target = tensor_at(op, graph, 0, "input", frozenset(DType)), graph.output(op)
-        _same_type(source, target)
+        require_type(target, source.dtype)
         named = op.options.get("squeeze_dims", ())
         axes = {normal_axis(int(a), len(source.shape)) for a in (named if isinstance(named, tuple) else ())}
         for axis in sorted(axes):
@@ -70,7 +67,7 @@ class ExpandDims(DryRun):
         require_count(op, 2)
         source = tensor_at(op, graph, 0, "input", (DType.INT8, DType.INT16, DType.FLOAT32))
         target = graph.output(op)
-        _same_type(source, target)
+        require_type(target, source.dtype)
         axes = constant_ints(op, graph, 1, "axis")
         require(len(axes) == 1, f"{len(axes)} axes where one is expected")
         axis = normal_axis(axes[0], len(source.shape) + 1)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from tinygen.ir import DType, Graph, Op, Step, View
 from tinygen.lower.layout import Level, gather_steps, strides
 from tinygen.lower.operator import register
-from tinygen.lower.require import DryRun, constant_ints, option, require, require_count, require_shape, tensor_at
+from tinygen.lower.require import (
+    DryRun,
+    constant_ints,
+    option,
+    require,
+    require_count,
+    require_shape,
+    require_type,
+    tensor_at,
+)
 
 __all__ = ["ResizeNearestNeighbor", "nearest_neighbors"]
 
@@ -41,10 +50,10 @@ class ResizeNearestNeighbor(DryRun):
         require_count(op, 2)
         source = tensor_at(op, graph, 0, "input", (DType.INT8, DType.INT16, DType.FLOAT32))
         target = graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+        require_type(target, source.dtype)
         require(len(source.shape) == 4, f"{len(source.shape)} dimensions where 4 are expected")
-        size = constant_ints(op, graph, 1, "size")
-        require(len(size) == 2 and graph.input(op, 1).shape == (2,), f"a size of {len(size)} numbers where 2 are due")
+        size = constant_ints(op, graph, 1, "size", rank=1)
+        require(len(size) == 2, f"a size of {len(size)} numbers where 2 are due")
         n, h, w, c = source.shape
         require_shape(target.shape, (n, size[0], size[1], c))
         align, half = bool(option(op, "align_corners")), bool(option(op, "half_pixel_centers"))

@@ -16,6 +16,7 @@ from tinygen.lower.require import (
     require,
     require_count,
     require_shape,
+    require_type,
     tensor_at,
 )
 
@@ -27,7 +28,7 @@ DTYPES = (DType.INT8, DType.INT16, DType.INT32, DType.FLOAT32, DType.BOOL)
 def _take(op: Op, graph: Graph, ranges: Sequence[range]) -> Iterator[Step]:
     """Copy the elements whose index along each dimension is in that dimension's range."""
     source, target = graph.input(op, 0), graph.output(op)
-    require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+    require_type(target, source.dtype)
     for axis, taken in enumerate(ranges):
         inside = len(taken) > 0 and min(taken) >= 0 and max(taken) < source.shape[axis]
         require(
@@ -54,8 +55,8 @@ class Slice(DryRun):
         source = tensor_at(op, graph, 0, "input", DTYPES)
         rank = len(source.shape)
         require(1 <= rank <= 5, f"{rank} dimensions; 1 to 5 are supported")
-        begin = constant_ints(op, graph, 1, "begin", (DType.INT32, DType.INT64))
-        size = constant_ints(op, graph, 2, "size", (DType.INT32, DType.INT64))
+        begin = constant_ints(op, graph, 1, "begin", (DType.INT32, DType.INT64), rank=1)
+        size = constant_ints(op, graph, 2, "size", (DType.INT32, DType.INT64), rank=1)
         require(graph.input(op, 1).dtype is graph.input(op, 2).dtype, "begin and size are of different types")
         require(len(begin) == len(size) == rank, f"{len(begin)} begins and {len(size)} sizes for {rank} dimensions")
         ranges = [range(b, d if s == -1 else b + s) for b, s, d in zip(begin, size, source.shape, strict=True)]
@@ -124,8 +125,7 @@ class ReverseV2(DryRun):
         source = tensor_at(op, graph, 0, "input", self.dtypes)
         rank = len(source.shape)
         require(1 <= rank <= 6, f"{rank} dimensions; 1 to 6 are supported")
-        require(len(graph.input(op, 1).shape if op.inputs[1] is not None else ()) == 1, "the axes are no vector")
-        axes = sorted(normal_axis(a, rank) for a in constant_ints(op, graph, 1, "axes"))
+        axes = sorted(normal_axis(a, rank) for a in constant_ints(op, graph, 1, "axes", rank=1))
         neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
         require(neighbours, f"TensorFlow Lite Micro reverses neighbouring dimensions only, not {axes}")
         require_shape(graph.output(op).shape, source.shape)

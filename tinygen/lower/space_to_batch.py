@@ -10,7 +10,7 @@ import numpy as np
 from tinygen.ir import DType, Graph, Op, Step, View
 from tinygen.lower.layout import Level, gather_steps
 from tinygen.lower.operator import register
-from tinygen.lower.require import DryRun, constant_ints, require, require_count, require_shape, tensor_at
+from tinygen.lower.require import DryRun, constant_ints, require, require_count, require_shape, require_type, tensor_at
 from tinygen.lower.transpose import permute_steps
 
 __all__ = ["BatchToSpaceNd", "SpaceToBatchNd"]
@@ -29,7 +29,7 @@ def _geometry(op: Op, graph: Graph, edges_name: str) -> _Geometry:
     require_count(op, 3)
     source = tensor_at(op, graph, 0, "input", (DType.INT8, DType.FLOAT32))
     target = graph.output(op)
-    require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+    require_type(target, source.dtype)
     rank = len(source.shape)
     require(rank in (3, 4), f"{rank} dimensions; TensorFlow Lite Micro supports 3 and 4")
     require(len(target.shape) == rank, f"{rank} dimensions in, but {len(target.shape)} out")

@@ -17,6 +17,7 @@ from tinygen.lower.require import (
     require,
     require_count,
     require_shape,
+    require_type,
     tensor_at,
 )
 
@@ -52,7 +53,7 @@ def _split(op: Op, graph: Graph, position: int, axis_position: int) -> Iterator[
     axis = normal_axis(axes[0], len(source.shape))
     targets = [graph.tensors[t] for t in op.outputs]
     for i, target in enumerate(targets):
-        require(target.dtype is source.dtype, f"output {i} is {target.dtype.value}, not {source.dtype.value}")
+        require_type(target, source.dtype, f"output {i}")
         expected = [*source.shape[:axis], *target.shape[axis : axis + 1], *source.shape[axis + 1 :]]
         require_shape(target.shape, expected, f"output {i}")
     yield from _pieces(op, graph, position, axis, [t.shape[axis] for t in targets])
@@ -95,6 +96,6 @@ class Unpack(DryRun):
         source = tensor_at(op, graph, 0, "input", DTYPES)
         axis = normal_axis(option(op, "axis"), len(source.shape))
         for i, target in enumerate(graph.tensors[t] for t in op.outputs):
-            require(target.dtype is source.dtype, f"output {i} is {target.dtype.value}, not {source.dtype.value}")
+            require_type(target, source.dtype, f"output {i}")
             require_shape(target.shape, [*source.shape[:axis], *source.shape[axis + 1 :]], f"output {i}")
         yield from _pieces(op, graph, 0, axis, [1] * len(op.outputs))

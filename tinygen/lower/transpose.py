@@ -8,7 +8,16 @@ from typing import ClassVar
 from tinygen.ir import DType, Graph, Op, Step, View
 from tinygen.lower.layout import Loop, copy_steps, strides
 from tinygen.lower.operator import register
-from tinygen.lower.require import DryRun, constant_ints, option, require, require_count, require_shape, tensor_at
+from tinygen.lower.require import (
+    DryRun,
+    constant_ints,
+    option,
+    require,
+    require_count,
+    require_shape,
+    require_type,
+    tensor_at,
+)
 
 __all__ = ["DepthToSpace", "SpaceToDepth", "Transpose"]
 
@@ -32,10 +41,10 @@ class Transpose(DryRun):
         require_count(op, 2)
         source = tensor_at(op, graph, 0, "input", (DType.INT8, DType.INT16, DType.FLOAT32))
         target = graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+        require_type(target, source.dtype)
         rank = len(source.shape)
         require(1 <= rank <= 5, f"{rank} dimensions; TensorFlow Lite Micro supports 1 to 5")
-        order = constant_ints(op, graph, 1, "permutation")
+        order = constant_ints(op, graph, 1, "permutation", rank=1)
         require(sorted(order) == list(range(rank)), f"{list(order)} is no permutation of {rank} dimensions")
         require_shape(target.shape, [source.shape[i] for i in order])
         yield from permute_steps(op, graph, source.shape, order)
@@ -48,7 +57,7 @@ class _Blocked(DryRun):
         require_count(op, 1)
         source = tensor_at(op, graph, 0, "input", (DType.INT8, DType.FLOAT32))
         target = graph.output(op)
-        require(target.dtype is source.dtype, f"a {source.dtype.value} input, but a {target.dtype.value} output")
+        require_type(target, source.dtype)
         require(len(source.shape) == 4, f"{len(source.shape)} dimensions where 4 are expected")
         n, h, w, c = source.shape
         return n, h, w, c
