@@ -18,6 +18,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -40,11 +41,10 @@ __all__ = ["Message", "progress", "run_child", "serve"]
 PROGRESS_PREFIX = "progress: "
 _DETAIL_LINES = 12
 _TAIL_BYTES = 1 << 16
+_MEMORY_HINT = "Close other programs, or use a smaller model or data set."
 
 # What compilers of graphs write by the kilobyte, and a person can do nothing with.
-_NOISE = re.compile(
-    r"^\s*$|^\s*loc\(|^(WARNING|INFO):|^[IW]\d{4} |^\d{4}-\d\d-\d\d [\d:.]+: [IW] |warnings\.warn\("
-)
+_NOISE = re.compile(r"^\s*$|^\s*loc\(|^(WARNING|INFO):|^[IW]\d{4} |^\d{4}-\d\d-\d\d [\d:.]+: [IW] |warnings\.warn\(")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,18 +98,24 @@ def run_child(
     return answer
 
 
-def serve(handle: Callable[[Message], Message]) -> NoReturn:
+def serve(handle: Callable[[Message], Message], *, memory_limit_bytes: int | None = None) -> NoReturn:
     """The child's main function: read the request, handle it, write the answer, exit.
+
+    ``memory_limit_bytes`` bounds the child's data, so that an absurd model ends the child and not the machine.
 
     Deliberate errors travel to the parent as they are; any other exception becomes an InternalError
     with its last lines.
     """
     _die_with_parent()
+    if memory_limit_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
     directory = Path(sys.argv[1])
     try:
         answer = handle(_read(directory / "request"))
     except TinygenError as error:
         answer = Message({"error": _flatten(error)})
+    except MemoryError:
+        answer = Message({"error": _flatten(ToolError("a child process ran out of memory", hint=_MEMORY_HINT))})
     except Exception as error:
         lines = traceback.format_exc().strip().splitlines()
         answer = Message(
@@ -202,7 +208,7 @@ def _crash(subject: str, module: str, status: int, stderr: Path, crash_hint: str
         how = "the process ended without an answer"
     hint = crash_hint
     if -status == signal.SIGKILL:
-        hint = "The machine probably ran out of memory: close other programs, or use a smaller model or data set."
+        hint = f"The machine probably ran out of memory. {_MEMORY_HINT}"
     return ToolError(
         f"{subject} failed: {how}",
         hint=hint,

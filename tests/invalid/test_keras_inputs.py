@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ def test_operator_without_a_tflite_form(tmp_path: Path) -> None:
     error = convert(path)
     assert isinstance(error, UnsupportedError) and error.exit_code == 2
     assert "Erfinv" in error.message and "loc(" not in str(error)
+
+
+@pytest.mark.slow
+def test_model_that_claims_absurd_sizes(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "huge.keras"
+    with zipfile.ZipFile(model) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b'"units": 2,', b'"units": 100000000000,'))
+    error = convert(path)
+    assert isinstance(error, ModelError | ToolError) and error.exit_code in (2, 5)
+    assert "huge.keras" in error.message
 
 
 @pytest.mark.slow

@@ -82,6 +82,12 @@ def test_other_deaths(child, body: str, message: str) -> None:  # type: ignore[n
     assert ("memory" in caught.value.hint) == ("SIGKILL" in body)
 
 
+def test_memory_limit(child) -> None:  # type: ignore[no-untyped-def]
+    body = "import resource\nresource.setrlimit(resource.RLIMIT_DATA, (1 << 29, 1 << 29))\nbytearray(1 << 30)"
+    with pytest.raises(ToolError, match="out of memory"):
+        child(body)
+
+
 def test_time_limit_ends_the_whole_process_group(child, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     pids = tmp_path / "pids"
     body = f"""p = subprocess.Popen(['sleep', '60'])

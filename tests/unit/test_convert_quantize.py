@@ -72,7 +72,7 @@ def test_two_inputs_and_outputs_keep_their_order_and_stay_close_to_float() -> No
 
 def test_keras3_model_without_a_twin_converts_directly() -> None:
     a, b = keras.Input((6, 6, 2), name="z"), keras.Input((3,), name="a")
-    x = keras.layers.AdaptiveAveragePooling2D(2)(keras.layers.Conv2D(3, 3, activation="relu")(a))
+    x = keras.ops.swapaxes(keras.layers.Conv2D(3, 3, activation="relu")(a), 1, 3)
     outputs = [keras.layers.Dense(4)(b), keras.layers.Flatten()(x)]
     source = SourceModel.from_keras(keras.Model([a, b], outputs), is_tf_keras=False)
     data = samples((6, 6, 2), (3,))

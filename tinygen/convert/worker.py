@@ -19,6 +19,9 @@ from tinygen.load.keras import load_source
 
 __all__ = ["handle"]
 
+# Converting MobileNetV1 0.25 takes less than 2 GiB.
+MEMORY_LIMIT_BYTES = 16 << 30
+
 
 def handle(request: Message) -> Message:
     """Convert one model.
@@ -58,4 +61,4 @@ def handle(request: Message) -> Message:
 
 
 if __name__ == "__main__":
-    serve(handle)
+    serve(handle, memory_limit_bytes=MEMORY_LIMIT_BYTES)
