@@ -19,8 +19,9 @@
 #define TG_TEXT_(x) #x
 #define TG_TEXT(x) TG_TEXT_(x)
 
-/* A function whose body is assembly alone, whatever the optimization. */
-#define TG_NAKED __attribute__((naked, noinline))
+/* A function whose body is assembly alone, whatever the optimization. Aligned for its use of ADR.
+ */
+#define TG_NAKED __attribute__((naked, noinline, aligned(4)))
 
 /* Four bytes at any address: one unaligned LDR where the core has it. */
 static inline uint32_t tg_load4(const int8_t *bytes) {

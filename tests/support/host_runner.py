@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,7 @@ from tinygen.plan import MemoryPlan, plan
 from tinygen.resources import FIRMWARE
 
 Vector = tuple[NDArray[Any], ...]
+Transform = Callable[[Program], Program]
 
 CFLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-pedantic", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
@@ -58,10 +59,11 @@ class Compiled:
     package: Package
 
 
-def compile_model(tflite: bytes, *, name: str = "m") -> Compiled:
-    """Flatbuffer to package, through the same stages as the product."""
+def compile_model(tflite: bytes, *, name: str = "m", transform: Transform | None = None) -> Compiled:
+    """Flatbuffer to package, through the same stages as the product; ``transform`` replaces calls by other forms."""
     graph = read_graph(tflite, source="test.tflite", name=name)
     program = lower(graph, source="test.tflite")
+    program = transform(program) if transform else program
     memory = plan(program)
     source = ModelSource("test.tflite", "0" * 64, tflite, 1 << 20, "not measured")
     package = generate_package(program, memory, ModelInterface.of(graph, name), source, macs=0, options={})
@@ -147,9 +149,15 @@ def _limits(dtype: str) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def assert_exact(tflite: bytes, folder: Path, seed: int = 0, vectors: Sequence[Vector] | None = None) -> Compiled:
+def assert_exact(
+    tflite: bytes,
+    folder: Path,
+    seed: int = 0,
+    vectors: Sequence[Vector] | None = None,
+    transform: Transform | None = None,
+) -> Compiled:
     """Generated C equals the reference interpreter bit for bit on random and extreme vectors."""
-    compiled = compile_model(tflite)
+    compiled = compile_model(tflite, transform=transform)
     chosen = list(vectors or random_vectors(compiled.graph, np.random.default_rng(seed)))
     actual = HostModel(compiled, folder).run(chosen)
     oracle = InProcessOracle(tflite)
