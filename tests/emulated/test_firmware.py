@@ -7,9 +7,10 @@ import random
 import shutil
 import subprocess
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.fake_package import (
@@ -22,9 +23,9 @@ from tests.support.fake_package import (
     fake_interface,
     write_fake_package,
 )
-from tinygen.board import Board, load_board
+from tinygen.board import Board, Region, Ticks, load_board
 from tinygen.build import BuildResult, build_firmware
-from tinygen.emulate import ALL_OPS, Batch, QemuEmulator, RunResult, run_vectors, write_batch
+from tinygen.emulate import ALL_OPS, Batch, QemuEmulator, RunResult, run_vectors, write_batch, write_emulation
 from tinygen.emulate.session import Session
 from tinygen.emulate.vectors import read_batch, vector_capacity
 from tinygen.errors import BudgetError, MismatchError, TinygenError, ToolError
@@ -91,6 +92,55 @@ def test_stack_is_measured(good: BuildResult, tmp_path: Path) -> None:
     deep = build(tmp_path, invoke="volatile int8_t frame[600]; for (int i = 0; i < 600; ++i) { frame[i] = output[0]; }")
     assert 32 <= shallow < 300
     assert shallow + 500 < run(deep.validate_elf).stack_bytes < shallow + 700
+
+
+def test_stack_in_a_region_of_its_own(good: BuildResult, tmp_path: Path) -> None:
+    board = load_board("stm32f4")
+    # SRAM1 and SRAM2 of the chip; the CCM is not in QEMU 7.2.
+    second = Region("SRAM2", "ram", 0x2001_C000, 16 << 10, 0)
+    first = replace(board.region("SRAM"), bytes=112 << 10)
+    memory = (board.region("FLASH"), first, second)
+    apart = replace(board, memory=memory, placement=replace(board.placement, stack="SRAM2"))
+    built = build(tmp_path, apart)
+    result = run(built.validate_elf, apart)
+    assert result.stack_bytes == run(good.validate_elf).stack_bytes
+    assert built.sizes.static_bytes == good.sizes.static_bytes
+    overflowing = build(tmp_path / "deep", apart, invoke=DEEP_RECURSION, extra=DEEP_FUNCTION)
+    with pytest.raises(MismatchError, match="the stack overflowed near fake_deep"):
+        run(overflowing.validate_elf, apart)
+
+
+def test_systick_counts_where_nothing_else_does(tmp_path: Path) -> None:
+    board = replace(load_board("stm32f4"), ticks=(Ticks("dwt", {}), Ticks("systick", {})))
+    busy = "for (volatile int i = 0; i < 15000000; ++i) { }"  # past the 24 bits of the counter
+    result = run(build(tmp_path, board, invoke=busy).validate_elf, board, seconds=30.0)
+    assert result.ticks_source == "systick"
+    # 168 MHz beside 1 GHz of instructions: 0.168 ticks for each of the seven in a round.
+    assert result.ticks_per_inference == pytest.approx(15_000_000 * 7 * 0.168, rel=0.01)
+    assert len({round(v.ticks / 1000) for v in result.vectors}) == 1
+
+
+def test_evidence_can_be_run_again(good: BuildResult, tmp_path: Path) -> None:
+    @dataclass
+    class Given:
+        inputs: list[tuple[np.ndarray, ...]]
+
+    @dataclass
+    class Found:
+        run: RunResult
+        expected: list[tuple[np.ndarray, ...]]
+
+    shutil.copytree(good.elf.parent, tmp_path / "firmware")
+    elf = tmp_path / "firmware" / "fake_validate.elf"
+    arrays = [(np.frombuffer(vector, np.int8),) for vector in VECTORS]
+    found = Found(run(elf), [(a[::-1],) for (a,) in arrays])
+    write_emulation(tmp_path / "emulation", load_board("stm32f4"), fake_interface(), elf, Given(arrays), found)
+    names = sorted(p.name for p in (tmp_path / "emulation").iterdir())
+    assert names == ["fake.repl", "fake.resc", "fake.robot", "qemu.sh", "uart.log"]
+    assert read_batch(elf).vectors == tuple(VECTORS)
+    expected = [line for line in found.run.uart_log.splitlines() if line.startswith("TG out")]
+    suite = (tmp_path / "emulation" / "fake.robot").read_text()
+    assert [line.partition("content=")[2] for line in suite.splitlines() if "TG out" in line] == expected
 
 
 def test_several_batches_and_jobs(good: BuildResult) -> None:

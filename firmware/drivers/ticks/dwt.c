@@ -9,13 +9,16 @@
 #define DEMCR REGISTER(0xE000EDFCu)
 #define DWT_CTRL REGISTER(0xE0001000u)
 #define DWT_CYCCNT REGISTER(0xE0001004u)
+#define DWT_LAR REGISTER(0xE0001FB0u)
 #define DEMCR_TRCENA (1u << 24)
 #define DWT_CTRL_CYCCNTENA 1u
+#define DWT_LAR_KEY 0xC5ACCE55u /* a Cortex-M7 locks the registers; others ignore this */
 
 extern const struct tg_ticks tg_ticks_dwt;
 
 static void start(void) {
     DEMCR |= DEMCR_TRCENA;
+    DWT_LAR = DWT_LAR_KEY;
     DWT_CYCCNT = 0u;
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
