@@ -1,0 +1,137 @@
+/* Convolutions as products of two matrices, two windows by two filters at a time.
+ *
+ * A column holds the values of two windows, widened to int16, as the inner loop loads them: for
+ * every step of four values k0 k1 k2 k3 the words (k0, k2) and (k1, k3) of the first window, then
+ * those of the second; SXTB16 makes such words of int8 in memory. A stream holds, for one pair of
+ * filters after the other, all that their four sums need, in the order of use. Both load with LDM,
+ * four multiply- accumulates take two SMLAD, and everything else is paid once for many of them.
+ *
+ * An odd number of windows ends with a column that holds the last one twice and is written twice to
+ * the same place; an odd number of filters ends with the pair of the last two, whose first is
+ * computed again. So no kernel has a slow path for what is left over.
+ *
+ * The sums start from a bias that contains the input's zero point, as in conv/tg_conv.h, and what
+ * lies in the padding reads as the zero point. Preconditions on weights, bias and factors are
+ * proven by the compiler for every layer; a layer that misses them keeps the portable kernel. */
+#ifndef TG_CONV_GEMM_H
+#define TG_CONV_GEMM_H
+
+#include "tg_dsp.h"
+
+/* What makes two output pixels of a column. Assembly reads the first four fields. */
+typedef struct {
+    const int32_t *stream;
+    int32_t steps;      /* of four values; the column has 4 * steps words */
+    int32_t channels;   /* filters, at least 2 */
+    int32_t requantize; /* see the micro-kernel */
+    int32_t output_min; /* limits tighter than int8's are a second pass over the two pixels */
+    int32_t output_max;
+} tg_gemm_t;
+
+/* A micro-kernel writes `channels` bytes to each of `first` and `second`, which may be the same. */
+typedef void tg_gemm_kernel_t(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
+                              int8_t *second);
+
+/* Weights as int16, times a power of two; bias and sums s are, too. For a pair of filters 0 and 1
+ * the stream holds bias 0, bias 1, bias 0, bias 1 for every step: (k0, k2) and (k1, k3) of filter
+ * 0, then of filter 1 requantize 0:  m0, c0, m1, c1             output = ssat8((high word of s * m
+ * + c * 2^32) >> 12) requantize 1:  m0, c0, e0, m1, c1, e1     output = ssat8((rounded high word of
+ * s * m, + c,
+ *                                                               - 1 if s < 0) >> e)
+ * The first form is exact where negative sums are clamped away, the second always, see packing.py.
+ */
+tg_gemm_kernel_t tg_gemm_int16;
+
+/* Weights of two filters in one int16: wa + 256 * wb. Multiplied as they are they sum up to A + 256
+ * B, their sign-extended low bytes to A; (A + 256 B - A) >> 8 is B again as long as |B| < 2^23. For
+ * a pair of filters the stream holds for every step: (k0, k2) and (k1, k3) ma, mb, bias_a * 256 +
+ * e_a - 1, bias_b * 256 + e_b - 1 output = ssat8((rounded high word of 2 s * m, + c, - 1 if s < 0)
+ * >> e) with s = A + bias and c = requantize << (e - 1), where requantize = 2 * zero point + 1. */
+tg_gemm_kernel_t tg_gemm_pair8;
+
+/* Windows that lie contiguous in the input: 1x1 kernels above all. */
+typedef struct {
+    int32_t pixels;       /* windows */
+    int32_t width;        /* windows in a row */
+    int32_t stride_bytes; /* from one window to the next in a row */
+    int32_t row_bytes;    /* from one row of windows to the next */
+    int32_t words;        /* whole words of a window */
+    int32_t rest;         /* bytes of a window after them: 0 to 3 */
+    tg_gemm_t gemm;
+} tg_conv_direct_gemm_t;
+
+/* Reads two windows, then writes their two pixels, in ascending order. scratch: the column. */
+void tg_conv_direct_gemm(const tg_conv_direct_gemm_t *op, const int8_t *input, int8_t *output,
+                         int8_t *scratch, tg_gemm_kernel_t *gemm);
+
+typedef tg_conv_direct_gemm_t tg_conv_direct_int16_t;
+typedef tg_conv_direct_gemm_t tg_conv_direct_pair8_t;
+
+void tg_conv_direct_int16(const tg_conv_direct_int16_t *op, const int8_t *input, int8_t *output,
+                          int8_t *scratch);
+void tg_conv_direct_pair8(const tg_conv_direct_pair8_t *op, const int8_t *input, int8_t *output,
+                          int8_t *scratch);
+
+/* Input rows, padded on all sides, of which the last few are kept. A row's place is its number
+ * modulo the ring's rows; row 0 is the first padding row, or the first input row where there is
+ * none. */
+typedef struct {
+    int32_t rows;      /* kept at a time */
+    int32_t row_bytes; /* of a padded row, rounded up to whole words */
+    int32_t pad_rows;  /* before the first input row */
+    int32_t pad_bytes; /* before the first byte of a row */
+    int32_t fill;      /* what padding reads as: the input's zero point */
+    int32_t input_rows;
+    int32_t input_row_bytes;
+    int32_t copied_bytes; /* of an input row, from its start; windows reach no further */
+} tg_ring_t;
+
+/* The reader's side of a ring: how many rows it has seen, and where the next one comes from. */
+typedef struct {
+    int8_t *bytes;
+    const int8_t *input; /* the next input row */
+    int32_t loaded;      /* rows, padding included */
+    int32_t slot;        /* where the next row goes, in bytes */
+} tg_ring_state_t;
+
+/* Fills the ring with padding, so that rows before the input need no loading. */
+void tg_ring_start(const tg_ring_t *op, tg_ring_state_t *ring, int8_t *bytes, const int8_t *input);
+
+/* Loads rows until the ring has seen `rows` of them. */
+void tg_ring_load(const tg_ring_t *op, tg_ring_state_t *ring, int32_t rows);
+
+/* All other convolutions of one image and one group. */
+typedef struct {
+    tg_ring_t ring;
+    int32_t pixels; /* windows */
+    int32_t width;  /* windows in a row */
+    int32_t stride_bytes;
+    int32_t stride_rows;
+    int32_t row_step; /* bytes in the ring from a row of windows to the next, modulo the ring */
+    int32_t reach;    /* rows from a window's first to its last */
+    int32_t kernel_rows;
+    int32_t kernel_step; /* bytes in the ring from a kernel row to the next */
+    int32_t pieces;      /* contiguous parts of a kernel row: 1, or one for each tap if dilated */
+    int32_t piece_step;  /* bytes from one to the next */
+    int32_t words;       /* whole words of a piece */
+    int32_t rest; /* bytes of a piece after them; the rests of all pieces are packed together */
+    int32_t rest_words; /* that they fill */
+    tg_gemm_t gemm;
+} tg_conv_ring_gemm_t;
+
+/* The column of two windows: first the whole words of all pieces, then the rests. The last pixel of
+ * an odd row is paired with the first of the next row. Writes pixels in ascending order, by pairs;
+ * before a pair is written, all input rows that its second window reads have been copied, and no
+ * row is read twice. scratch: column, 8 * rest_words bytes, ring. */
+void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_t *output,
+                       int8_t *scratch, tg_gemm_kernel_t *gemm);
+
+typedef tg_conv_ring_gemm_t tg_conv_ring_int16_t;
+typedef tg_conv_ring_gemm_t tg_conv_ring_pair8_t;
+
+void tg_conv_ring_int16(const tg_conv_ring_int16_t *op, const int8_t *input, int8_t *output,
+                        int8_t *scratch);
+void tg_conv_ring_pair8(const tg_conv_ring_pair8_t *op, const int8_t *input, int8_t *output,
+                        int8_t *scratch);
+
+#endif /* TG_CONV_GEMM_H */

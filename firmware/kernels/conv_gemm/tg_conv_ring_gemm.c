@@ -1,0 +1,64 @@
+#include "conv_gemm/tg_columns.h"
+
+/* a, b: where the windows begin in the ring. */
+static void build_column(const tg_conv_ring_gemm_t *op, const int8_t *ring, int32_t a, int32_t b,
+                         uint32_t *column, int8_t *rests) {
+    const int32_t ring_bytes = op->ring.rows * op->ring.row_bytes;
+    int8_t *rest_a = rests;
+    int8_t *rest_b = rests + 4 * op->rest_words;
+    for (int32_t r = 0; r < op->kernel_rows; r++) {
+        const int8_t *piece_a = ring + a;
+        const int8_t *piece_b = ring + b;
+        for (int32_t p = 0; p < op->pieces; p++) {
+            column = tg_column_words(piece_a, piece_b, op->words, column);
+            for (int32_t i = 4 * op->words; i < 4 * op->words + op->rest; i++) {
+                *rest_a++ = piece_a[i];
+                *rest_b++ = piece_b[i];
+            }
+            piece_a += op->piece_step;
+            piece_b += op->piece_step;
+        }
+        a += op->kernel_step;
+        a -= a >= ring_bytes ? ring_bytes : 0;
+        b += op->kernel_step;
+        b -= b >= ring_bytes ? ring_bytes : 0;
+    }
+    (void)tg_column_words(rests, rests + 4 * op->rest_words, op->rest_words, column);
+}
+
+void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_t *output,
+                       int8_t *scratch, tg_gemm_kernel_t *gemm) {
+    uint32_t *const column = (uint32_t *)(void *)scratch;
+    int8_t *const rests = scratch + 16 * op->gemm.steps;
+    const int32_t ring_bytes = op->ring.rows * op->ring.row_bytes;
+    tg_ring_state_t ring;
+    tg_ring_start(&op->ring, &ring, rests + 8 * op->rest_words, input);
+    int32_t row = 0;          /* of windows: where it begins in the ring */
+    int32_t next = 0;         /* window */
+    int32_t left = op->width; /* windows in the row */
+    int32_t needed = op->reach;
+    for (int32_t pixels = op->pixels; pixels > 0; pixels -= 2) {
+        int32_t window[2];
+        int8_t *second = output + op->gemm.channels;
+        for (int32_t i = 0; i < 2; i++) {
+            if (left == 0 && pixels > i) {
+                left = op->width;
+                row += op->row_step;
+                row -= row >= ring_bytes ? ring_bytes : 0;
+                next = row;
+                needed += op->stride_rows;
+            }
+            window[i] = next;
+            next += op->stride_bytes;
+            left--;
+        }
+        if (pixels == 1) {
+            window[1] = window[0];
+            second = output;
+        }
+        tg_ring_load(&op->ring, &ring, needed);
+        build_column(op, ring.bytes, window[0], window[1], column, rests);
+        tg_gemm_pixels(&op->gemm, column, output, second, gemm);
+        output = second + op->gemm.channels;
+    }
+}

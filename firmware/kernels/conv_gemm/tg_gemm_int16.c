@@ -1,0 +1,154 @@
+#include "conv_gemm/tg_conv_gemm.h"
+
+/* The shift of sums that end in an immediate one. */
+#define SHIFT 12
+
+#if TG_DSP
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
+
+/* Steps in the unrolled loop; it is entered in its middle so that any number of steps ends at its
+ * end. 16 steps are 640 bytes. */
+#define UNROLL 16
+
+/* Sums: r8, r9 filters 0, 1 of the first window, r10, r11 of the second. r12 column, lr stream. */
+#define STEP                                                                                       \
+    "ldm r12!, {r0-r3}\n"                                                                          \
+    "ldm lr!, {r4-r7}\n"                                                                           \
+    "smlad r10, r2, r4, r10\n"                                                                     \
+    "smlad r8, r0, r4, r8\n"                                                                       \
+    "smlad r11, r2, r6, r11\n"                                                                     \
+    "smlad r9, r0, r6, r9\n"                                                                       \
+    "smlad r10, r3, r5, r10\n"                                                                     \
+    "smlad r8, r1, r5, r8\n"                                                                       \
+    "smlad r11, r3, r7, r11\n"                                                                     \
+    "smlad r9, r1, r7, r9\n"
+
+/* Multiplier m, constant c: two instructions, one byte. */
+#define SCALE_SHORT(sum, m, c, target)                                                             \
+    "smmla " sum ", " sum ", " m ", " c "\n"                                                       \
+    "ssat " sum ", #8, " sum ", asr #" TG_TEXT(SHIFT) "\n"                                         \
+    "strb " sum ", [" target "], #1\n"
+
+/* With an exponent of its own, and rounding that is right for negative sums. */
+#define SCALE(sum, m, c, e, target)                                                                \
+    "add r6, " c ", " sum                                                                          \
+    ", asr #31\n"                                                                                  \
+    "smmlar " sum ", " sum ", " m                                                                  \
+    ", r6\n"                                                                                       \
+    "asr " sum ", " sum ", " e                                                                     \
+    "\n"                                                                                           \
+    "ssat " sum ", #8, " sum                                                                       \
+    "\n"                                                                                           \
+    "strb " sum ", [" target "], #1\n"
+
+/* Stack, from sp on: 0 first, 4 second, 8 end of the pairs in first, 12 column, 16 its end, 20
+ * where the loop is entered, 24 where it is left to, 28 whether one more filter follows. */
+TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
+                            int8_t *second) {
+    __asm__ volatile(
+        ".syntax unified\n"
+        "push {r4-r11, lr}\n"
+        "ldm r0, {r4-r7}\n" /* stream, steps, channels, requantize */
+        "mov lr, r4\n"
+        "mov r12, r1\n"
+        "and r9, r6, #1\n"
+        "sub r4, r6, r9\n"
+        "add r4, r2, r4\n"
+        "add r6, r1, r5, lsl #4\n"
+        "cmp r7, #0\n"
+        "adr.w r8, 3f\n"
+        "it ne\n"
+        "adrne.w r8, 4f\n"
+        "orr r8, r8, #1\n"
+        "rsb r7, r5, #0\n" /* steps that the first round skips, of 40 bytes each */
+        "and r7, r7, #" TG_TEXT(UNROLL) " - 1\n"
+        "add r7, r7, r7, lsl #2\n"
+        "adr.w r0, 2f\n"
+        "add r7, r0, r7, lsl #3\n"
+        "orr r7, r7, #1\n"
+        "mov r5, r1\n"
+        "push {r2-r9}\n"
+
+        "1:\n" /* a pair of filters */
+        "ldm lr!, {r8-r11}\n"
+        "ldr pc, [sp, #20]\n"
+        "2:\n"
+        ".rept " TG_TEXT(UNROLL) "\n"
+        STEP
+        ".endr\n"
+        "ldr r0, [sp, #16]\n"
+        "cmp r12, r0\n"
+        "bne 2b\n"
+        "ldr pc, [sp, #24]\n"
+
+        "4:\n"
+        "ldm lr!, {r0-r3, r7, r12}\n"
+        "ldrd r4, r5, [sp]\n"
+        SCALE("r8", "r0", "r1", "r2", "r4")
+        SCALE("r9", "r3", "r7", "r12", "r4")
+        SCALE("r10", "r0", "r1", "r2", "r5")
+        SCALE("r11", "r3", "r7", "r12", "r5")
+        "ldrd r6, r12, [sp, #8]\n"
+        "b 5f\n"
+
+        "3:\n"
+        "ldm lr!, {r0-r3}\n"
+        "ldm sp, {r4-r6, r12}\n"
+        SCALE_SHORT("r8", "r0", "r1", "r4")
+        SCALE_SHORT("r9", "r2", "r3", "r4")
+        SCALE_SHORT("r10", "r0", "r1", "r5")
+        SCALE_SHORT("r11", "r2", "r3", "r5")
+        "5:\n"
+        "strd r4, r5, [sp]\n"
+        "cmp r4, r6\n"
+        "bne 1b\n"
+
+        "ldr r7, [sp, #28]\n" /* an odd filter is left: back by one, for one more pair */
+        "cbz r7, 6f\n"
+        "subs r4, #1\n"
+        "subs r5, #1\n"
+        "adds r6, #1\n"
+        "stm sp, {r4-r6}\n"
+        "movs r7, #0\n"
+        "str r7, [sp, #28]\n"
+        "b 1b\n"
+        "6:\n"
+        "add sp, #32\n"
+        "pop {r4-r11, pc}\n");
+}
+
+#else
+
+static int8_t scaled(const int32_t *factor, int32_t requantize, int32_t sum) {
+    if (requantize == 0) {
+        return (int8_t)tg_ssat8(tg_smmla(sum, factor[0], factor[1]) >> SHIFT);
+    }
+    const int32_t nudge = factor[1] - (sum < 0 ? 1 : 0);
+    return (int8_t)tg_ssat8(tg_smmlar(sum, factor[0], nudge) >> factor[2]);
+}
+
+void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t *first, int8_t *second) {
+    const int32_t *stream = op->stream;
+    const int32_t factors = op->requantize == 0 ? 2 : 3;
+    for (int32_t c = 0; c < op->channels; c += 2) {
+        const int32_t at = tg_min(c, op->channels - 2);
+        int32_t sums[4] = {stream[0], stream[1], stream[2], stream[3]};
+        stream += 4;
+        for (int32_t k = 0; k < 4 * op->steps; k += 4, stream += 4) {
+            for (int32_t i = 0; i < 4; i++) {
+                const int32_t x = k + (i & 2);
+                const int32_t w = 2 * (i & 1);
+                sums[i] = tg_smlad(column[x], (uint32_t)stream[w], sums[i]);
+                sums[i] = tg_smlad(column[x + 1], (uint32_t)stream[w + 1], sums[i]);
+            }
+        }
+        first[at] = scaled(stream, op->requantize, sums[0]);
+        first[at + 1] = scaled(stream + factors, op->requantize, sums[1]);
+        second[at] = scaled(stream, op->requantize, sums[2]);
+        second[at + 1] = scaled(stream + factors, op->requantize, sums[3]);
+        stream += 2 * factors;
+    }
+}
+
+#endif

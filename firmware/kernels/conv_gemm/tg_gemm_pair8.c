@@ -1,0 +1,154 @@
+#include "conv_gemm/tg_conv_gemm.h"
+
+#if TG_DSP
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
+
+/* Steps in the unrolled loop, as in tg_gemm_int16; 8 steps are 384 bytes. A power of two. */
+#ifndef TG_PAIR8_UNROLL
+#define TG_PAIR8_UNROLL 8
+#endif
+
+/* Sums: r8 A and r9 A + 256 B of the first window, r10, r11 of the second. r12 column, lr stream.
+ * The first step sets the sums, the others add to them. */
+#define LOADS                                                                                      \
+    "ldm r12!, {r0-r3}\n"                                                                          \
+    "ldm lr!, {r4, r5}\n"                                                                          \
+    "sxtb16 r6, r4\n"                                                                              \
+    "sxtb16 r7, r5\n"
+#define SECOND_HALF                                                                                \
+    "smlad r9, r1, r5, r9\n"                                                                       \
+    "smlad r11, r3, r5, r11\n"                                                                     \
+    "smlad r8, r1, r7, r8\n"                                                                       \
+    "smlad r10, r3, r7, r10\n"
+#define FIRST_STEP                                                                                 \
+    LOADS                                                                                          \
+    "smuad r9, r0, r4\n"                                                                           \
+    "smuad r11, r2, r4\n"                                                                          \
+    "smuad r8, r0, r6\n"                                                                           \
+    "smuad r10, r2, r6\n" SECOND_HALF
+#define STEP                                                                                       \
+    LOADS                                                                                          \
+    "smlad r9, r0, r4, r9\n"                                                                       \
+    "smlad r11, r2, r4, r11\n"                                                                     \
+    "smlad r8, r0, r6, r8\n"                                                                       \
+    "smlad r10, r2, r6, r10\n" SECOND_HALF
+
+/* Multiplier m, constant c, and e - 1 in the lowest byte of p. */
+#define SCALE(sum, m, c, p, target)                                                                \
+    "add r12, " c ", " sum                                                                         \
+    ", asr #31\n"                                                                                  \
+    "smmlar " sum ", " sum ", " m                                                                  \
+    ", r12\n"                                                                                      \
+    "asr " sum ", " sum ", " p                                                                     \
+    "\n"                                                                                           \
+    "ssat " sum ", #8, " sum                                                                       \
+    ", asr #1\n"                                                                                   \
+    "strb " sum ", [" target "], #1\n"
+
+/* Stack, from sp on: 0 first, 4 second, 8 requantize, 12 end of the pairs in first, 16 column, 20
+ * its end, 24 where the loop is entered, 28 whether one more filter follows. */
+TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
+                            int8_t *second) {
+    __asm__ volatile(
+        ".syntax unified\n"
+        "push {r4-r11, lr}\n"
+        "ldm r0, {r4-r7}\n" /* stream, steps, channels, requantize */
+        "mov lr, r4\n"
+        "mov r12, r1\n"
+        "mov r4, r7\n"
+        "add r7, r1, r5, lsl #4\n"
+        "subs r5, #1\n" /* steps of 48 bytes that the first round skips; possibly the whole round */
+        "and r5, r5, #" TG_TEXT(TG_PAIR8_UNROLL) " - 1\n"
+        "rsb r5, r5, #" TG_TEXT(TG_PAIR8_UNROLL) "\n"
+        "add r5, r5, r5, lsl #1\n"
+        "adr.w r8, 2f\n"
+        "add r8, r8, r5, lsl #4\n"
+        "orr r8, r8, #1\n"
+        "and r9, r6, #1\n"
+        "sub r5, r6, r9\n"
+        "add r5, r2, r5\n"
+        "mov r6, r1\n"
+        "push {r2-r9}\n"
+
+        "1:\n" /* a pair of filters */
+        FIRST_STEP
+        "ldr pc, [sp, #24]\n"
+        "2:\n"
+        ".rept " TG_TEXT(TG_PAIR8_UNROLL) "\n"
+        STEP
+        ".endr\n"
+        "ldr r0, [sp, #20]\n"
+        "cmp r12, r0\n"
+        "bne 2b\n"
+
+        "ldm lr!, {r0-r3}\n"
+        "ldm sp, {r4, r5, r7}\n"
+        "sub r9, r9, r8\n" /* twice the sums, with their bias */
+        "sub r11, r11, r10\n"
+        "asr r6, r2, #7\n"
+        "add r8, r6, r8, lsl #1\n"
+        "add r10, r6, r10, lsl #1\n"
+        "asr r6, r3, #7\n"
+        "add r9, r6, r9, asr #7\n"
+        "add r11, r6, r11, asr #7\n"
+        "lsl r6, r7, r2\n" /* shifts by a register take its lowest byte */
+        "lsl r7, r7, r3\n"
+        SCALE("r8", "r0", "r6", "r2", "r4")
+        SCALE("r9", "r1", "r7", "r3", "r4")
+        SCALE("r10", "r0", "r6", "r2", "r5")
+        SCALE("r11", "r1", "r7", "r3", "r5")
+        "strd r4, r5, [sp]\n"
+        "ldrd r6, r12, [sp, #12]\n"
+        "cmp r4, r6\n"
+        "bne 1b\n"
+
+        "ldr r7, [sp, #28]\n" /* an odd filter is left: back by one, for one more pair */
+        "cbz r7, 3f\n"
+        "subs r4, #1\n"
+        "subs r5, #1\n"
+        "adds r6, #1\n"
+        "strd r4, r5, [sp]\n"
+        "str r6, [sp, #12]\n"
+        "movs r7, #0\n"
+        "str r7, [sp, #28]\n"
+        "b 1b\n"
+        "3:\n"
+        "add sp, #32\n"
+        "pop {r4-r11, pc}\n");
+}
+
+#else
+
+/* sum: without its bias. */
+static int8_t scaled(int32_t sum, int32_t multiplier, int32_t packed, int32_t requantize) {
+    const int32_t twice = 2 * (sum + (packed >> 8));
+    const int32_t e = packed & 0xFF;
+    const int32_t nudge = requantize * (1 << e) - (twice < 0 ? 1 : 0);
+    return (int8_t)tg_ssat8(tg_smmlar(twice, multiplier, nudge) >> e >> 1);
+}
+
+void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t *first, int8_t *second) {
+    const int32_t *stream = op->stream;
+    for (int32_t c = 0; c < op->channels; c += 2) {
+        const int32_t at = tg_min(c, op->channels - 2);
+        const int32_t *weights = stream;
+        stream += 2 * op->steps;
+        for (int32_t pixel = 0; pixel < 2; pixel++) {
+            int8_t *target = (pixel == 0 ? first : second) + at;
+            int32_t a = 0;
+            int32_t ab = 0;
+            for (int32_t k = 0; k < 2 * op->steps; k++) {
+                const uint32_t x = column[4 * (k >> 1) + 2 * pixel + (k & 1)];
+                a = tg_smlad(x, tg_sxtb16((uint32_t)weights[k]), a);
+                ab = tg_smlad(x, (uint32_t)weights[k], ab);
+            }
+            const int32_t b = (int32_t)((uint32_t)ab - (uint32_t)a) >> 8;
+            target[0] = scaled(a, stream[0], stream[2], op->requantize);
+            target[1] = scaled(b, stream[1], stream[3], op->requantize);
+        }
+        stream += 4;
+    }
+}
+
+#endif
