@@ -27,15 +27,11 @@ typedef struct {
     int32_t shift;
 } tg_rescale_t;
 
-/* The high half of 2 * a * b, rounded to nearest, ties up; saturates for the one product that
- * overflows. (gemmlowp: SaturatingRoundingDoublingHighMul) */
+/* The high half of 2 * a * b, rounded to nearest, ties up. Not both may be INT32_MIN, and no multiplier
+ * is. (gemmlowp: SaturatingRoundingDoublingHighMul; its nudge by the product's sign and its truncating
+ * division come to this one shift.) */
 static inline int32_t tg_high_mul(int32_t a, int32_t b) {
-    if (a == INT32_MIN && b == INT32_MIN) {
-        return INT32_MAX;
-    }
-    const int64_t product = (int64_t)a * b;
-    const int64_t nudge = product >= 0 ? (INT64_C(1) << 30) : 1 - (INT64_C(1) << 30);
-    return (int32_t)((product + nudge) / (INT64_C(1) << 31));
+    return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
 }
 
 /* x / 2^exponent, rounded to nearest, ties away from zero; 0 <= exponent <= 31.

@@ -17,15 +17,6 @@ from tinygen.codegen import Package
 
 STRICT = ["-std=c11", "-ffreestanding", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes"]
 STRICT += ["-pedantic", "-Werror"]
-    "-std=c11",
-    "-ffreestanding",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Wmissing-prototypes",
-    "-pedantic",
-    "-Werror",
-]
 COMPILERS = {
     "x86-64": ["gcc"],
     "cortex-m0": ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"],
