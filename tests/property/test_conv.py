@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from strategies_conv import GENERATORS
-from support.host_runner import assert_exact, compile_model, random_vectors
+from support.host_runner import Vector, assert_exact, compile_model, random_vectors
 from support.native import call_kernel
 
 from tinygen.ir import Call, Graph
+from tinygen.load.tflite import read_graph
 from tinygen.lower.window import Axis, axes
 
 GRAPHS = 14
@@ -22,7 +23,9 @@ OVERLAPPING = [kind for kind in GENERATORS if kind != "TRANSPOSE_CONV"]
 @pytest.mark.parametrize("number", range(GRAPHS))
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_equals_reference(kind: str, number: int, tmp_path: Path) -> None:
-    assert_exact(GENERATORS[kind](np.random.default_rng([7, number])), tmp_path, seed=number)
+    tflite = GENERATORS[kind](np.random.default_rng([7, number]))
+    graph = read_graph(tflite, source="test.tflite", name="m")
+    assert_exact(tflite, tmp_path, vectors=vectors_of(graph, number))
 
 
 @pytest.mark.parametrize("kind", OVERLAPPING)
@@ -47,6 +50,12 @@ def test_lead_is_the_smallest_distance(kind: str) -> None:
     for number in range(OVERLAPS):
         graph, call = single_call(kind, number)
         assert call.lead[0] == max(slow_lead(graph, call), 0), f"{kind} {number}"
+
+
+def vectors_of(graph: Graph, seed: int) -> list[Vector]:
+    """Random and extreme vectors, all values at their highest included: there, sums are largest."""
+    highest = tuple(np.full(graph.tensors[t].shape, 127, np.int8) for t in graph.inputs)
+    return [*random_vectors(graph, np.random.default_rng(seed)), highest]
 
 
 def single_call(kind: str, number: int) -> tuple[Graph, Call]:
