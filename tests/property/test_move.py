@@ -15,16 +15,18 @@ from support.native import call_kernel
 
 from tinygen.ir import Call, Constant, Param
 
-GRAPHS = 12
+GRAPHS = 10
 OVERLAPS = 12
+# Kinds that never become code need fewer.
+FEW = {"RESHAPE": 4, "SQUEEZE": 4, "EXPAND_DIMS": 4}
+CASES = [(kind, number) for kind in GENERATORS for number in range(FEW.get(kind, GRAPHS))]
 
 
 def draw(kind: str, number: int) -> bytes:
     return GENERATORS[kind](np.random.default_rng([zlib.crc32(kind.encode()), number]))
 
 
-@pytest.mark.parametrize("number", range(GRAPHS))
-@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize(("kind", "number"), CASES)
 def test_equals_reference(kind: str, number: int, tmp_path: Path) -> None:
     assert_exact(draw(kind, number), tmp_path, seed=number)
 

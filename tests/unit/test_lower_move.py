@@ -88,6 +88,7 @@ REFUSED = {
     "squeeze beyond the rank": (graph_of("SQUEEZE", (1, 3), (3,), squeeze_dims=(5,)), "axis 5 of a tensor with 2"),
     "expand_dims to a wrong shape": (graph_of("EXPAND_DIMS", (2, 3), (2, 3, 1), [1]), "[2, 1, 3] follows"),
     "expand_dims of int32": (graph_of("EXPAND_DIMS", (2,), (1, 2), [0], dtype="int32"), "takes float32, int16, int8"),
+    "expand_dims by a matrix": (graph_of("EXPAND_DIMS", (2,), (1, 2), [[0]]), "1 axes in 2 dimensions"),
     "negative padding": (graph_of("PAD", (4,), (3,), [[-1, 0]]), "negative paddings [-1, 0]; use a slice"),
     "padding of a wrong size": (graph_of("PAD", (4,), (6,), [[1, 0]]), "[5] follows"),
     "six dimensions padded": (graph_of("PAD", (1,) * 6, (1,) * 6, [[0, 0]] * 6), "6 dimensions; 1 to 5"),
@@ -186,6 +187,17 @@ def test_refuses_indices_of_64_bits() -> None:
     model = Model()
     graph = model.graph("ARG_MAX", [model.input((2, 3)), model.ints(1)], (2,), dtype="int64")
     assert "output_type=tf.int32" in reasons(graph)
+
+
+def test_refuses_an_output_type_that_is_none() -> None:
+    model = Model()
+    graph = model.graph("ARG_MAX", [model.input((2, 3)), model.ints(1)], (2,), dtype="int32", output_type=-1)
+    assert "the unknown output type -1" in reasons(graph)
+
+
+def test_index_constants_are_no_weights() -> None:
+    graph = graph_of("MEAN", (1, 5, 7, 9), (1, 9), [1, 2])
+    assert live_operator(only_op(graph)).weights_bytes(only_op(graph), graph) == 0
 
 
 NOTHING_MOVES = {

@@ -15,6 +15,7 @@ from tinygen.lower.require import (
     DryRun,
     constant_ints,
     normal_axis,
+    option,
     require,
     require_count,
     require_shape,
@@ -22,6 +23,9 @@ from tinygen.lower.require import (
 )
 
 __all__ = ["ArgMax"]
+
+# Element types in the schema that TFLM knows, FLOAT32 to INT4.
+TENSOR_TYPES = 18
 
 
 def _lead(outer: int, axis: int, inner: int) -> int | None:
@@ -49,6 +53,8 @@ class ArgMax(DryRun):
             f"the output is {target.dtype.value}, and TensorFlow Lite Micro gives int32 only; "
             "ask for output_type=tf.int32 in the Keras model",
         )
+        # TFLM goes by the output tensor's type, but refuses an option that is no type at all.
+        require(0 <= option(op, "output_type") < TENSOR_TYPES, f"the unknown output type {option(op, 'output_type')}")
         require_shape(target.shape, [*source.shape[:axis], *source.shape[axis + 1 :]])
         outer, inner = math.prod(source.shape[:axis]), math.prod(source.shape[axis + 1 :])
         lead = _lead(outer, source.shape[axis], inner)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tinygen.ir import DType, Graph, Op, Step, Tensor, View
 from tinygen.lower.layout import Loop, copy_steps
-from tinygen.lower.operator import register
+from tinygen.lower.operator import Operator, register
 from tinygen.lower.require import (
     DryRun,
     normal_axis,
@@ -55,6 +55,7 @@ class Concatenation(DryRun):
 
     kinds: ClassVar = ("CONCATENATION",)
     dtypes: ClassVar = (DType.INT8, DType.INT16, DType.INT32, DType.INT64, DType.FLOAT32, DType.BOOL)
+    weight_tensors = Operator.weight_tensors  # its constant inputs are data
 
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, range(1, MAX_INPUTS + 1))
@@ -93,6 +94,7 @@ class Pack(DryRun):
 
     kinds: ClassVar = ("PACK",)
     dtypes: ClassVar = (DType.INT8, DType.INT16, DType.INT32, DType.INT64, DType.FLOAT32)
+    weight_tensors = Operator.weight_tensors  # its constant inputs are data
 
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         require_count(op, range(1, 1 << 16))

@@ -43,6 +43,11 @@ class DryRun(Operator):
         except Refusal as refusal:
             yield refusal.message
 
+    def weight_tensors(self, op: Op, graph: Graph) -> tuple[int, ...]:
+        """None: constant inputs say where elements lie, and what follows from them is computed offline."""
+        del op, graph
+        return ()
+
 
 def require(condition: bool, reason: str) -> None:
     """Refuse the operator unless the condition holds."""

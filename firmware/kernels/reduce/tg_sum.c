@@ -1,9 +1,9 @@
 #include "reduce/tg_reduce.h"
 
-static int32_t sum_elements(const tg_reduce_t *over, const int8_t *input) {
+/* `turn` is zeros, and is zeros again afterwards: an odometer that has come round. */
+static int32_t sum_elements(const tg_reduce_t *over, const int8_t *input, int32_t *turn) {
     const int32_t count = over->fold[0];
     const int32_t stride = over->fold[1];
-    int32_t turn[TG_MAX_LOOPS] = {0};
     int32_t sum = 0;
     for (;;) {
         int32_t at = 0;
@@ -20,12 +20,13 @@ static int32_t sum_elements(const tg_reduce_t *over, const int8_t *input) {
 }
 
 void tg_sum(const tg_sum_t *op, const int8_t *input, int8_t *output) {
-    int32_t turn[TG_MAX_LOOPS] = {0};
+    int32_t keep_turn[TG_MAX_LOOPS] = {0};
+    int32_t fold_turn[TG_MAX_LOOPS] = {0};
     for (;;) {
-        const int32_t sum = op->bias + sum_elements(&op->over, input);
+        const int32_t sum = op->bias + sum_elements(&op->over, input, fold_turn);
         const int32_t scaled = tg_requantize(sum, op->rescale.multiplier, op->rescale.shift);
         *output++ = (int8_t)tg_clamp(scaled + op->output_zero_point, INT8_MIN, INT8_MAX);
-        const int32_t level = tg_next(turn, op->over.keep, 2, 0, op->over.keeps);
+        const int32_t level = tg_next(keep_turn, op->over.keep, 2, 0, op->over.keeps);
         if (level == op->over.keeps) {
             return;
         }
