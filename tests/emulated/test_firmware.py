@@ -259,6 +259,16 @@ def test_a_vector_that_does_not_fit(good: BuildResult) -> None:
         run_vectors(QemuEmulator(board), board, good.validate_elf, fake_interface(), [bytes(1 << 21)])
 
 
+def test_one_failing_run_ends_the_others(tmp_path: Path) -> None:
+    # The batch with the last vector fails at once; the first one would hang.
+    last = f"(uint8_t)output[23] == 0x{VECTORS[4][0]:02x}"
+    built = build(tmp_path, invoke=f"static int calls; if (++calls > 1) {{ if ({last}) {{ {BAD_ADDRESS} }} {HANG} }}")
+    begun = time.monotonic()
+    with pytest.raises(MismatchError, match="bus fault"):
+        run(built.validate_elf, jobs=2, seconds=60.0)
+    assert time.monotonic() - begun < 20
+
+
 def test_no_process_is_left_behind(good: BuildResult, tmp_path: Path) -> None:
     hanging = build(tmp_path, invoke=HANG)
     with pytest.raises(MismatchError):

@@ -65,6 +65,8 @@ def write_emulation(
         files |= renode_files(board, model, elf, expected=expected)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+        if name.endswith(".sh"):
+            (folder / name).chmod(0o755)
 
 
 def _bytes(array: Array) -> bytes:

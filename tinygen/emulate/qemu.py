@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tinygen.board import Board, Qemu, TicksUnit
-from tinygen.emulate.runner import follow, start
+from tinygen.emulate.runner import follow
 from tinygen.emulate.session import Session
 from tinygen.errors import OptionError, ToolError
 
@@ -46,8 +46,8 @@ class QemuEmulator:
 
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""
-        process = start(qemu_command(self._machine, self._program, str(elf)))
-        follow(process, session, seconds, f"QEMU ({self._machine.machine})")
+        command = qemu_command(self._machine, self._program, str(elf))
+        follow(command, session, seconds, f"QEMU ({self._machine.machine})")
 
 
 def qemu_command(machine: Qemu, program: str, elf: str) -> list[str]:

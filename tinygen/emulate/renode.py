@@ -5,15 +5,17 @@ Written for Renode 1.16. Its console always exits with 0; only ``renode-test`` t
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from tinygen.board import Board, Renode, TicksUnit
-from tinygen.emulate.runner import start, terminate
+from tinygen.emulate.runner import POLL_SECONDS, started
 from tinygen.emulate.session import Session
 from tinygen.emulate.tg import ABI, LineSplitter
 from tinygen.errors import OptionError, ToolError
@@ -64,21 +66,27 @@ class RenodeEmulator:
         limit = seconds + START_SECONDS
         suite = f"{session.model.name}.robot"
         command = [self._program, suite, "-r", str(folder), "--test-timeout", f"{limit:.0f}s"]
-        process = start(command, cwd=folder)
-        with terminate(process):
-            try:
-                output = process.communicate(timeout=limit)[0].decode(errors="replace")
-            except subprocess.TimeoutExpired:
-                output = ""
-            status = process.returncode
+        with started(command, subprocess.STDOUT, cwd=folder) as process:
+            output, status = _wait(process, session, limit)
         for line in LineSplitter().feed(log.read_bytes() + b"\n" if log.is_file() else b""):
             session.feed(line)
         if session.finished:
             return
-        # 0 and 1 are verdicts of the suite, which waits for the end of the run; 2 is Renode's own death.
+        # None is our time limit, 1 the suite's verdict that the run did not end; 2 is Renode's own death.
         if status in (None, 1) and log.is_file():
             raise session.explain_timeout(limit)
         raise session.explain_death(f"Renode ended with status {status}", output.splitlines())
+
+
+def _wait(process: subprocess.Popen[bytes], session: Session, seconds: float) -> tuple[str, int | None]:
+    """What a process printed and its status; ``None`` if it did not end in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        session.raise_if_cancelled()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            output, _ = process.communicate(timeout=POLL_SECONDS)
+            return output.decode(errors="replace"), process.returncode
+    return "", None
 
 
 def renode_files(

@@ -13,11 +13,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Protocol
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Protocol
 
 from tinygen.board import Board, TicksUnit
 from tinygen.emulate.session import LayerResult, Session, VectorResult
@@ -26,9 +26,11 @@ from tinygen.emulate.vectors import Batch, batches, write_batch
 from tinygen.errors import ToolError
 from tinygen.ir import ModelInterface
 
-__all__ = ["Emulator", "LayerResult", "RunResult", "VectorResult", "follow", "run_vectors", "terminate"]
+__all__ = ["Emulator", "LayerResult", "RunResult", "VectorResult", "follow", "run_vectors", "started"]
 
 DEFAULT_SECONDS = 120.0
+# How soon a run that is to stop takes notice.
+POLL_SECONDS = 0.2
 
 
 class Emulator(Protocol):
@@ -123,30 +125,31 @@ def run_vectors(
     """
     if not vectors:
         raise ValueError("no vectors to run")
-    started = time.monotonic()
+    begun = time.monotonic()
     parts = list(_batches(elf, vectors, layers, data_op, jobs))
-    done = 0
+    with TemporaryDirectory(prefix="tinygen-run-") as folder:
+        images = [Path(folder) / f"{number}-{elf.name}" for number in range(len(parts))]
+        sessions = [Session(model, part, image) for part, image in zip(parts, images, strict=True)]
 
-    def run_one(number: int) -> Session:
-        image = Path(folder) / f"{number}-{elf.name}"
-        write_batch(elf, parts[number], image)
-        session = Session(model, parts[number], image)
-        emulator.run(board, image, session, seconds)
-        return session
+        def run_one(number: int) -> None:
+            write_batch(elf, parts[number], images[number])
+            emulator.run(board, images[number], sessions[number], seconds)
 
-    sessions = []
-    with TemporaryDirectory(prefix="tinygen-run-") as folder, ThreadPoolExecutor(max(jobs, 1)) as pool:
-        futures = [pool.submit(run_one, number) for number in range(len(parts))]
-        try:
-            for future in futures:
-                sessions.append(future.result())
-                done += len(sessions[-1].vectors)
-                if progress is not None:
-                    progress(done, len(vectors))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return _result(emulator, sessions, time.monotonic() - started)
+        with ThreadPoolExecutor(max(jobs, 1)) as pool:
+            futures = {pool.submit(run_one, number): number for number in range(len(parts))}
+            done = 0
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    done += len(parts[futures[future]].vectors)
+                    if progress is not None:
+                        progress(done, len(vectors))
+            except BaseException:  # an error or Ctrl-C: the other emulators must not run on
+                for session in sessions:
+                    session.cancelled = True
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+    return _result(emulator, sessions, time.monotonic() - begun)
 
 
 def _batches(elf: Path, vectors: Sequence[bytes], layers: bool, data_op: int | None, jobs: int) -> Iterator[Batch]:
@@ -172,71 +175,77 @@ def _result(emulator: Emulator, sessions: Sequence[Session], seconds: float) -> 
     )
 
 
-def follow(process: subprocess.Popen[bytes], session: Session, seconds: float, name: str) -> None:
-    """Feed what a process prints to a session until that is finished; then end the process.
+def follow(command: Sequence[str], session: Session, seconds: float, name: str) -> None:
+    """Start an emulator and feed what it prints to a session until that is finished; then end it.
 
-    ``seconds`` is the longest silence between two TG lines; other text does not count, and the number of
-    TG lines in a run is bounded. The process must have been started by ``start``.
+    Args:
+        seconds: the longest silence between two TG lines; other text does not count, and the number of
+            TG lines in a run is bounded.
+        name: what messages call the emulator.
 
     Raises:
         MismatchError, ToolError: from the session, or because time ran out or the process died.
     """
     deadline = time.monotonic() + seconds
     splitter = LineSplitter()
-    assert process.stdout is not None
-    with terminate(process), selectors.DefaultSelector() as selector:
+    with TemporaryFile() as errors, started(command, errors) as process, selectors.DefaultSelector() as selector:
+        assert process.stdout is not None
         selector.register(process.stdout, selectors.EVENT_READ)
         while not session.finished:
+            session.raise_if_cancelled()
             left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(left):
+            if left <= 0:
                 raise session.explain_timeout(seconds)
+            if not selector.select(min(left, POLL_SECONDS)):
+                continue
             chunk = os.read(process.stdout.fileno(), 1 << 16)
-            events = session.events
-            for line in splitter.feed(chunk):
-                session.feed(line)
-                if session.finished:
-                    return
-            if session.events > events:
-                deadline = time.monotonic() + seconds
             if not chunk:
                 status = process.wait()
-                raise session.explain_death(f"{name} ended with status {status}", _errors(process))
+                errors.seek(0)
+                lines = errors.read(1 << 16).decode(errors="replace").splitlines()
+                raise session.explain_death(f"{name} ended with status {status}", lines)
+            if _feed(session, splitter.feed(chunk)):
+                deadline = time.monotonic() + seconds
 
 
-def _errors(process: subprocess.Popen[bytes]) -> list[str]:
-    if process.stderr is None:
-        return []
-    return process.stderr.read(1 << 16).decode(errors="replace").splitlines()
+def _feed(session: Session, lines: Sequence[str]) -> bool:
+    """Feed lines up to the end of the run; whether there were TG lines among them."""
+    events = session.events
+    for line in lines:
+        if session.finished:
+            break
+        session.feed(line)
+    return session.events > events
 
 
 @contextlib.contextmanager
-def terminate(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a process and all that it started, however the block is left."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+def started(
+    command: Sequence[str], errors: IO[bytes] | int, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An emulator in a process group of its own, ended with all that it started however the block is left.
 
-
-def start(command: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start an emulator in a process group of its own, its output in pipes.
+    Args:
+        errors: where its error output goes; a file rather than a pipe that nobody empties.
 
     Raises:
         ToolError: it can't be started.
     """
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             start_new_session=True,
         )
     except OSError as error:
         raise ToolError(f"{command[0]} can't be started: {error.strerror}") from error
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

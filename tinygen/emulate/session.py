@@ -75,6 +75,7 @@ class Session:
         self._hello = False
         self.events = 0
         self.finished = False
+        self.cancelled = False
         self.lines: list[str] = []
         self.info: dict[str, str] = {}
         self.vectors: list[VectorResult] = []
@@ -99,6 +100,15 @@ class Session:
                 details=self.tail(),
                 hint="The line may be disturbed, or the image is not from this tinygen.",
             ) from error
+
+    def raise_if_cancelled(self) -> None:
+        """End a run that nobody waits for any more.
+
+        Raises:
+            ToolError: ``cancelled`` was set, because another run failed or the user stops.
+        """
+        if self.cancelled:
+            raise ToolError("the run was cancelled", details=self.tail())
 
     def tail(self) -> list[str]:
         """The last lines of the UART, for messages."""
