@@ -188,6 +188,17 @@ def test_a_wrong_twin_is_found_by_comparing_outputs(monkeypatch: pytest.MonkeyPa
         rebuild(model, "m.keras")
 
 
+def test_a_layer_that_fails_in_keras_2_is_an_error_for_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input(VECTOR), layers.Dense(3)])
+
+    def fail(self: Any, model: Any) -> Any:
+        raise KeyError("some option")
+
+    monkeypatch.setattr(bridge._Replay, "model", fail)
+    with pytest.raises(UnsupportedError, match="can't be rebuilt in Keras 2: 'some option'"):
+        rebuild(model, "m.keras")
+
+
 def test_subclassed_model_is_refused() -> None:
     class Own(keras.Model):
         def __init__(self) -> None:

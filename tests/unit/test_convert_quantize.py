@@ -118,6 +118,7 @@ def test_model_with_a_fixed_batch_of_one() -> None:
     assert quantize(source, data, "m")[4:8] == b"TFL3"
 
 
+@pytest.mark.slow
 def test_lstm_converts() -> None:
     source = SourceModel.from_keras(tf_keras.Sequential([layers.Input((5, 3)), layers.LSTM(4)]))
     assert tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM in opcodes(quantize(source, samples((5, 3)), "m"))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygen.errors import InternalError, ModelError, UnsupportedError
 from tinygen.load.dataset import Dataset
+from tinygen.load.essence import essence
 from tinygen.load.keras import SourceModel
 
 __all__ = ["converter_problem", "predict", "quantize"]
@@ -20,8 +21,6 @@ _PREDICT_BATCH = 64
 # What the converter says of an operator that it can't express, or can't quantize.
 _MISSING_OPS = re.compile(r"(?:Select|Custom) ops: ([^\n]+)")
 _UNQUANTIZABLE = re.compile(r"[Qq]uantization not yet supported for op: '?(\w+)")
-_CODE_PLACE = re.compile(r'^\s*File ".*\n.*\n?', re.MULTILINE)
-_ANSI_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _FIRST_ERROR = re.compile(r"error: (?:loc\(.*?\)\)?: )?([^\n]+)")
 
 
@@ -40,7 +39,7 @@ def predict(model: SourceModel, dataset: Dataset) -> tuple[NDArray[np.float32], 
             batches.append([np.asarray(tf.cast(output, tf.float32)) for output in function(*tensors)])
     except (tf.errors.OpError, ValueError, TypeError) as error:
         if batches or _PREDICT_BATCH == 1:
-            raise ModelError(f"{model.name}: fails on a sample: {_essence(error)}") from None
+            raise ModelError(f"{model.name}: fails on a sample: {essence(error)}") from None
         batches = _predict_singly(model, dataset)
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
@@ -64,7 +63,7 @@ def quantize(model: SourceModel, calibration: Dataset, source: str, *, dense_per
     try:
         function = tf.function(call, input_signature=_specs(model, calibration)).get_concrete_function()
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise ModelError(f"{source}: fails with a batch of 1: {_essence(error)}") from None
+        raise ModelError(f"{source}: fails with a batch of 1: {essence(error)}") from None
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model.owner)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -166,11 +165,4 @@ def _predict_singly(model: SourceModel, dataset: Dataset) -> list[list[NDArray[n
             for tensors in _batches(model, dataset, 1)
         ]
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise ModelError(f"{model.name}: fails on a sample: {_essence(error)}") from None
-
-
-def _essence(error: Exception) -> str:
-    """The lines that tell something in an exception from traced code: not where TensorFlow was at the time."""
-    text = _ANSI_COLOUR.sub("", _CODE_PLACE.sub("", str(error))).replace("in user code:", "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300] or type(error).__name__
+        raise ModelError(f"{model.name}: fails on a sample: {essence(error)}") from None

@@ -16,6 +16,7 @@ from typing import Any
 from tinygen.errors import InputError, ModelError, UnsupportedError
 from tinygen.load import SourceKind
 from tinygen.load.bridge import Shape, rebuild
+from tinygen.load.essence import essence
 from tinygen.load.safety import StoredConfig, carried_code, read_config
 
 __all__ = ["SourceModel", "load_source", "load_tf_keras"]
@@ -269,9 +270,7 @@ def _as_model_error(path: Path) -> Iterator[None]:
     except MemoryError:
         raise ModelError(f"{path}: loading it takes more memory than there is") from None
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
-            f"{path}: Keras can't load it: {(lines or [type(error).__name__])[0][:300]}",
+            f"{path}: Keras can't load it: {essence(error)}",
             hint="Was it saved whole, by model.save(), with a version of Keras from 2.4 to 3?",
-            details=[line[:200] for line in lines[1:6]],
         ) from error
