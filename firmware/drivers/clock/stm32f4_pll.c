@@ -27,18 +27,21 @@
 #define RCC_CR_PLLON (1u << 24)
 #define RCC_CR_PLLRDY (1u << 25)
 #define RCC_PLLCFGR_SRC_HSE (1u << 22)
+/* PLLM, PLLN, PLLP, PLLSRC, PLLQ; the others keep their reset values. */
+#define RCC_PLLCFGR_OURS (0x3Fu | (0x1FFu << 6) | (3u << 16) | (1u << 22) | (0xFu << 24))
 #define RCC_CFGR_SW_PLL 2u
 #define RCC_CFGR_SWS_MASK (3u << 2)
 #define RCC_CFGR_SWS_PLL (2u << 2)
 #define RCC_APB1ENR_PWREN (1u << 28)
-#define PWR_CR_VOS_SCALE_1 (3u << 14) /* F42x has two bits; on F405/407 bit 15 is reserved */
-#define FLASH_ACR_CACHES (7u << 8)    /* PRFTEN, ICEN, DCEN */
+/* Bit 14 of F405/407; F42x has a second bit, which is set after reset. */
+#define PWR_CR_VOS_SCALE_1 (1u << 14)
+#define FLASH_ACR_CACHES (7u << 8) /* PRFTEN, ICEN, DCEN */
 
 #define HSI_HZ 16000000u
 #define PLL_HZ (TG_CLOCK_HSE_HZ / TG_CLOCK_PLL_M * TG_CLOCK_PLL_N / TG_CLOCK_PLL_P)
 
-/* At 16 MHz more than 10 ms; a crystal starts within 2 ms (DS8626, table 39), the PLL within 0.3
- * ms. */
+/* More than 10 ms at 16 MHz; crystal and PLL need about 2 and 0.3 ms (DS8626, their
+ * characteristics). */
 #define POLLS 32768u
 
 _Static_assert(PLL_HZ == TG_CPU_CLOCK_HZ, "the PLL's settings do not give the board's clock_hz");
@@ -70,9 +73,10 @@ void tg_clock_init(void) {
         return;
     }
     RCC_APB1ENR |= RCC_APB1ENR_PWREN;
+    (void)RCC_APB1ENR; /* the clock is there two bus cycles later */
     PWR_CR |= PWR_CR_VOS_SCALE_1;
-    RCC_PLLCFGR = TG_CLOCK_PLL_M | (TG_CLOCK_PLL_N << 6) | ((TG_CLOCK_PLL_P / 2u - 1u) << 16) |
-                  RCC_PLLCFGR_SRC_HSE | (TG_CLOCK_PLL_Q << 24);
+    RCC_PLLCFGR = (RCC_PLLCFGR & ~RCC_PLLCFGR_OURS) | TG_CLOCK_PLL_M | (TG_CLOCK_PLL_N << 6) |
+                  ((TG_CLOCK_PLL_P / 2u - 1u) << 16) | RCC_PLLCFGR_SRC_HSE | (TG_CLOCK_PLL_Q << 24);
     RCC_CR |= RCC_CR_PLLON;
     if (!wait_for(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
         return;

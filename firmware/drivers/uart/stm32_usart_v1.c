@@ -45,7 +45,7 @@ void tg_uart_init(void) {
     const uint32_t bus_hz = tg_clock_bus_hz(TG_UART_BUS);
     REGISTER(TG_UART_GPIO_ENABLE_REG) |= 1u << TG_UART_GPIO_ENABLE_BIT;
     REGISTER(TG_UART_ENABLE_REG) |= 1u << TG_UART_ENABLE_BIT;
-    (void)REGISTER(TG_UART_ENABLE_REG); /* two bus clocks until it works: ES0182, 2.1.13 */
+    (void)REGISTER(TG_UART_ENABLE_REG); /* works two bus clocks later (errata sheet ES0182) */
     GPIO_AFR = (GPIO_AFR & ~(0xFu << AF_SHIFT)) | (TG_UART_TX_AF << AF_SHIFT);
     GPIO_MODER = (GPIO_MODER & ~(3u << MODE_SHIFT)) | (2u << MODE_SHIFT);
     USART_CR1 = 0u;
