@@ -100,6 +100,7 @@ REFUSED = {
     "concatenation along no axis": (graph_of("CONCATENATION", (3,), (3,), axis=1), "axis 1 of a tensor with 1"),
     "concatenation of a wrong length": (graph_of("CONCATENATION", (3,), (4,), axis=0), "3 along axis 0"),
     "unpack into too few": (graph_of("UNPACK", (3, 2), (2,), axis=0, num=1), "outputs of 1 along axis 0"),
+    "split that loses its axis": (graph_of("SPLIT_V", (2, 3), (2,), [3], 1), "[2, 1] follows"),
     "slice outside": (graph_of("SLICE", (4,), (2,), [3], [2]), "leads out of it"),
     "stride of 0": (graph_of("STRIDED_SLICE", (4,), (4,), [0], [4], [0]), "the stride of dimension 0 is 0"),
     "ellipsis": (

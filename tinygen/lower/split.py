@@ -54,7 +54,8 @@ def _split(op: Op, graph: Graph, position: int, axis_position: int) -> Iterator[
     targets = [graph.tensors[t] for t in op.outputs]
     for i, target in enumerate(targets):
         require_type(target, source.dtype, f"output {i}")
-        expected = [*source.shape[:axis], *target.shape[axis : axis + 1], *source.shape[axis + 1 :]]
+        length = target.shape[axis] if axis < len(target.shape) else 1
+        expected = [*source.shape[:axis], length, *source.shape[axis + 1 :]]
         require_shape(target.shape, expected, f"output {i}")
     yield from _pieces(op, graph, position, axis, [t.shape[axis] for t in targets])
 
