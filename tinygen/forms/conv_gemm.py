@@ -22,6 +22,8 @@ __all__ = ["DirectGemm", "Geometry", "RingGemm"]
 
 Ints = NDArray[np.int64]
 HEADER = "conv_gemm/tg_conv_gemm.h"
+# What both drivers call.
+SHARED = ("conv_gemm/tg_column_words.c", "conv_gemm/tg_gemm_clamp.c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class DirectGemm(_GemmForm):
 
     replaces: ClassVar = ("tg_conv_direct",)
     driver: ClassVar = "direct"
-    sources: ClassVar = ("conv_gemm/tg_conv_direct_gemm.c",)
+    sources: ClassVar = ("conv_gemm/tg_conv_direct_gemm.c", *SHARED)
 
     def geometry(self, call: Call, graph: Graph, filters: Filters) -> Geometry | None:
         p = _numbers(call.params)
@@ -185,7 +187,7 @@ class RingGemm(_GemmForm):
 
     replaces: ClassVar = ("tg_conv_2d",)
     driver: ClassVar = "ring"
-    sources: ClassVar = ("conv_gemm/tg_conv_ring_gemm.c", "conv_gemm/tg_ring.c")
+    sources: ClassVar = ("conv_gemm/tg_conv_ring_gemm.c", "conv_gemm/tg_ring.c", *SHARED)
 
     def geometry(self, call: Call, graph: Graph, filters: Filters) -> Geometry | None:
         scan, patch = _numbers(_mapping(call.params, "scan")), _numbers(_mapping(call.params, "patch"))
@@ -229,7 +231,7 @@ class RingGemm(_GemmForm):
                 "rest_words": rest_words,
             },
             order=order,
-            scratch_bytes=4 * len(order) + 8 * rest_words + rows * row_bytes,
+            scratch_bytes=4 * len(order) + 8 * (rest_words + 1) + rows * row_bytes + 4,
             lead=_ring_lead(scan, patch, reach, filters.count),
             pair_instructions=60 + patch["rows"] * (14 + pieces * (8 + 9 * words + 7 * rest)) + 9 * rest_words,
             fixed_instructions=60 + 2 * rows * row_bytes + patch["input_height"] * (30 + copied * 3 // 2),

@@ -49,6 +49,18 @@ tg_gemm_kernel_t tg_gemm_int16;
  * >> e) with s = A + bias and c = requantize << (e - 1), where requantize = 2 * zero point + 1. */
 tg_gemm_kernel_t tg_gemm_pair8;
 
+/* Whether outputs have limits tighter than int8's, and the second pass that applies them to two
+ * neighbouring pixels, or to one. */
+static inline bool tg_gemm_clamps(const tg_gemm_t *op) {
+    return op->output_min > INT8_MIN || op->output_max < INT8_MAX;
+}
+
+void tg_gemm_clamp(const tg_gemm_t *op, int8_t *first, const int8_t *second);
+
+/* Steps of a column from that many words, at least one, of two windows. Returns where the next step
+ * goes. */
+uint32_t *tg_column_words(const int8_t *a, const int8_t *b, int32_t words, uint32_t *column);
+
 /* Windows that lie contiguous in the input: 1x1 kernels above all. */
 typedef struct {
     int32_t pixels;       /* windows */
@@ -100,6 +112,9 @@ void tg_ring_start(const tg_ring_t *op, tg_ring_state_t *ring, int8_t *bytes, co
 /* Loads rows until the ring has seen `rows` of them. */
 void tg_ring_load(const tg_ring_t *op, tg_ring_state_t *ring, int32_t rows);
 
+/* Room for the rests of one window, and for the surplus of the last word copied there. */
+#define TG_RESTS_BYTES(rest_words) (4 * (rest_words) + 4)
+
 /* All other convolutions of one image and one group. */
 typedef struct {
     tg_ring_t ring;
@@ -122,7 +137,7 @@ typedef struct {
 /* The column of two windows: first the whole words of all pieces, then the rests. The last pixel of
  * an odd row is paired with the first of the next row. Writes pixels in ascending order, by pairs;
  * before a pair is written, all input rows that its second window reads have been copied, and no
- * row is read twice. scratch: column, 8 * rest_words bytes, ring. */
+ * row is read twice. scratch: column, TG_RESTS_BYTES twice, ring and one word. */
 void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_t *output,
                        int8_t *scratch, tg_gemm_kernel_t *gemm);
 

@@ -7,9 +7,13 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
 
-/* Steps in the unrolled loop; it is entered in its middle so that any number of steps ends at its
- * end. 16 steps are 640 bytes. */
+/* Steps in the unrolled loop, 40 bytes each; it is entered where the rest is what a layer needs,
+ * and layers of no more steps never turn. A power of two. */
+#ifdef __OPTIMIZE_SIZE__
+#define UNROLL 4
+#else
 #define UNROLL 16
+#endif
 
 /* Sums: r8, r9 filters 0, 1 of the first window, r10, r11 of the second. r12 column, lr stream. */
 #define STEP                                                                                       \
@@ -43,7 +47,8 @@
     "strb " sum ", [" target "], #1\n"
 
 /* Stack, from sp on: 0 first, 4 second, 8 end of the pairs in first, 12 column, 16 its end, 20
- * where the loop is entered, 24 where it is left to, 28 whether one more filter follows. */
+ * where the loop is entered, 24 where its end goes to, 28 where the sums are scaled, 32 whether one
+ * more filter follows. */
 TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
                             int8_t *second) {
     __asm__ volatile(
@@ -52,23 +57,26 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "ldm r0, {r4-r7}\n" /* stream, steps, channels, requantize */
         "mov lr, r4\n"
         "mov r12, r1\n"
-        "and r9, r6, #1\n"
-        "sub r4, r6, r9\n"
+        "and r10, r6, #1\n"
+        "sub r4, r6, r10\n"
         "add r4, r2, r4\n"
         "add r6, r1, r5, lsl #4\n"
+        "adr.w r9, 4f\n"
         "cmp r7, #0\n"
-        "adr.w r8, 3f\n"
         "it ne\n"
-        "adrne.w r8, 4f\n"
-        "orr r8, r8, #1\n"
-        "rsb r7, r5, #0\n" /* steps that the first round skips, of 40 bytes each */
+        "adrne.w r9, 5f\n"
+        "orr r9, r9, #1\n"
+        "adr.w r8, 3f + 1\n"
+        "cmp r5, #" TG_TEXT(UNROLL) "\n"
+        "it ls\n"
+        "movls r8, r9\n"
+        "rsb r7, r5, #0\n" /* steps that the first round skips */
         "and r7, r7, #" TG_TEXT(UNROLL) " - 1\n"
         "add r7, r7, r7, lsl #2\n"
-        "adr.w r0, 2f\n"
+        "adr.w r0, 2f + 1\n"
         "add r7, r0, r7, lsl #3\n"
-        "orr r7, r7, #1\n"
         "mov r5, r1\n"
-        "push {r2-r9}\n"
+        "push {r2-r10}\n"
 
         "1:\n" /* a pair of filters */
         "ldm lr!, {r8-r11}\n"
@@ -77,12 +85,14 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         ".rept " TG_TEXT(UNROLL) "\n"
         STEP
         ".endr\n"
+        "ldr pc, [sp, #24]\n"
+        "3:\n"
         "ldr r0, [sp, #16]\n"
         "cmp r12, r0\n"
         "bne 2b\n"
-        "ldr pc, [sp, #24]\n"
+        "ldr pc, [sp, #28]\n"
 
-        "4:\n"
+        "5:\n"
         "ldm lr!, {r0-r3, r7, r12}\n"
         "ldrd r4, r5, [sp]\n"
         SCALE("r8", "r0", "r1", "r2", "r4")
@@ -90,31 +100,31 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         SCALE("r10", "r0", "r1", "r2", "r5")
         SCALE("r11", "r3", "r7", "r12", "r5")
         "ldrd r6, r12, [sp, #8]\n"
-        "b 5f\n"
+        "b 6f\n"
 
-        "3:\n"
+        "4:\n"
         "ldm lr!, {r0-r3}\n"
         "ldm sp, {r4-r6, r12}\n"
         SCALE_SHORT("r8", "r0", "r1", "r4")
         SCALE_SHORT("r9", "r2", "r3", "r4")
         SCALE_SHORT("r10", "r0", "r1", "r5")
         SCALE_SHORT("r11", "r2", "r3", "r5")
-        "5:\n"
+        "6:\n"
         "strd r4, r5, [sp]\n"
         "cmp r4, r6\n"
         "bne 1b\n"
 
-        "ldr r7, [sp, #28]\n" /* an odd filter is left: back by one, for one more pair */
-        "cbz r7, 6f\n"
+        "ldr r7, [sp, #32]\n" /* an odd filter is left: back by one, for one more pair */
+        "cbz r7, 7f\n"
         "subs r4, #1\n"
         "subs r5, #1\n"
         "adds r6, #1\n"
         "stm sp, {r4-r6}\n"
         "movs r7, #0\n"
-        "str r7, [sp, #28]\n"
+        "str r7, [sp, #32]\n"
         "b 1b\n"
-        "6:\n"
-        "add sp, #32\n"
+        "7:\n"
+        "add sp, #36\n"
         "pop {r4-r11, pc}\n");
 }
 

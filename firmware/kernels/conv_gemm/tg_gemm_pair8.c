@@ -4,9 +4,11 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
 
-/* Steps in the unrolled loop, as in tg_gemm_int16; 8 steps are 384 bytes. A power of two. */
-#ifndef TG_PAIR8_UNROLL
-#define TG_PAIR8_UNROLL 8
+/* Steps in the unrolled loop after the first step, as in tg_gemm_int16; 48 bytes each. */
+#ifdef __OPTIMIZE_SIZE__
+#define UNROLL 4
+#else
+#define UNROLL 16
 #endif
 
 /* Sums: r8 A and r9 A + 256 B of the first window, r10, r11 of the second. r12 column, lr stream.
@@ -47,7 +49,8 @@
     "strb " sum ", [" target "], #1\n"
 
 /* Stack, from sp on: 0 first, 4 second, 8 requantize, 12 end of the pairs in first, 16 column, 20
- * its end, 24 where the loop is entered, 28 whether one more filter follows. */
+ * its end, 24 where the loop is entered, 28 where its end goes to, 32 whether one more filter
+ * follows. */
 TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
                             int8_t *second) {
     __asm__ volatile(
@@ -58,30 +61,36 @@ TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "mov r12, r1\n"
         "mov r4, r7\n"
         "add r7, r1, r5, lsl #4\n"
-        "subs r5, #1\n" /* steps of 48 bytes that the first round skips; possibly the whole round */
-        "and r5, r5, #" TG_TEXT(TG_PAIR8_UNROLL) " - 1\n"
-        "rsb r5, r5, #" TG_TEXT(TG_PAIR8_UNROLL) "\n"
+        "adr.w r9, 4f + 1\n"
+        "cmp r5, #" TG_TEXT(UNROLL) "\n"
+        "it hi\n"
+        "adrhi.w r9, 3f + 1\n"
+        "subs r5, #1\n" /* steps that the first round skips; possibly the whole round */
+        "and r5, r5, #" TG_TEXT(UNROLL) " - 1\n"
+        "rsb r5, r5, #" TG_TEXT(UNROLL) "\n"
         "add r5, r5, r5, lsl #1\n"
-        "adr.w r8, 2f\n"
+        "adr.w r8, 2f + 1\n"
         "add r8, r8, r5, lsl #4\n"
-        "orr r8, r8, #1\n"
-        "and r9, r6, #1\n"
-        "sub r5, r6, r9\n"
+        "and r10, r6, #1\n"
+        "sub r5, r6, r10\n"
         "add r5, r2, r5\n"
         "mov r6, r1\n"
-        "push {r2-r9}\n"
+        "push {r2-r10}\n"
 
         "1:\n" /* a pair of filters */
         FIRST_STEP
         "ldr pc, [sp, #24]\n"
         "2:\n"
-        ".rept " TG_TEXT(TG_PAIR8_UNROLL) "\n"
+        ".rept " TG_TEXT(UNROLL) "\n"
         STEP
         ".endr\n"
+        "ldr pc, [sp, #28]\n"
+        "3:\n"
         "ldr r0, [sp, #20]\n"
         "cmp r12, r0\n"
         "bne 2b\n"
 
+        "4:\n"
         "ldm lr!, {r0-r3}\n"
         "ldm sp, {r4, r5, r7}\n"
         "sub r9, r9, r8\n" /* twice the sums, with their bias */
@@ -103,18 +112,18 @@ TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "cmp r4, r6\n"
         "bne 1b\n"
 
-        "ldr r7, [sp, #28]\n" /* an odd filter is left: back by one, for one more pair */
-        "cbz r7, 3f\n"
+        "ldr r7, [sp, #32]\n" /* an odd filter is left: back by one, for one more pair */
+        "cbz r7, 5f\n"
         "subs r4, #1\n"
         "subs r5, #1\n"
         "adds r6, #1\n"
         "strd r4, r5, [sp]\n"
         "str r6, [sp, #12]\n"
         "movs r7, #0\n"
-        "str r7, [sp, #28]\n"
+        "str r7, [sp, #32]\n"
         "b 1b\n"
-        "3:\n"
-        "add sp, #32\n"
+        "5:\n"
+        "add sp, #36\n"
         "pop {r4-r11, pc}\n");
 }
 
