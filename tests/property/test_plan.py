@@ -8,7 +8,7 @@ from strategies_chain import draw_network
 from support.host_runner import Compiled, compile_model
 
 from tinygen.ir import Alias, Call
-from tinygen.plan.arena import ALIGNMENT
+from tinygen.plan import ALIGNMENT
 
 
 def memory_of(compiled: Compiled, tensor: int) -> range | None:

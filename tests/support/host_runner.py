@@ -116,9 +116,8 @@ class HostModel:
 def random_vectors(graph: Graph, rng: np.random.Generator, count: int = 4) -> list[Vector]:
     """Random vectors and the extremes: all lowest, all highest, alternating."""
     vectors = [tuple(_random(graph, t, rng) for t in graph.inputs) for _ in range(count)]
-    for low_first in (None, True, False):
-        vectors.append(tuple(_extreme(graph, t, low_first) for t in graph.inputs))
-    vectors.append(tuple(np.flip(x) for x in vectors[-2]))
+    for pattern in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        vectors.append(tuple(_extreme(graph, t, pattern) for t in graph.inputs))
     return vectors
 
 
@@ -133,15 +132,13 @@ def _random(graph: Graph, index: int, rng: np.random.Generator) -> NDArray[Any]:
     return rng.integers(limits.min, limits.max, tensor.shape, dtype=dtype.newbyteorder("="), endpoint=True)
 
 
-def _extreme(graph: Graph, index: int, low_first: bool | None) -> NDArray[Any]:
+def _extreme(graph: Graph, index: int, pattern: tuple[int, int]) -> NDArray[Any]:
+    """The lowest (0) and highest (1) values, repeated in this pattern."""
     tensor = graph.tensors[index]
-    dtype = tensor.dtype.numpy
-    low, high = (-100.0, 100.0) if dtype.kind == "f" else (0, 1) if dtype.kind == "b" else _limits(tensor.dtype.value)
-    if low_first is None:
-        return np.full(tensor.shape, low, dtype)
-    flat = np.full(tensor.elements, high, dtype)
-    flat[0 if low_first else 1 :: 2] = low
-    return flat.reshape(tensor.shape)
+    kind = tensor.dtype.numpy.kind
+    bounds = (-100.0, 100.0) if kind == "f" else (0, 1) if kind == "b" else _limits(tensor.dtype.value)
+    values = np.resize(np.array([bounds[i] for i in pattern]), tensor.elements)
+    return values.astype(tensor.dtype.numpy).reshape(tensor.shape)
 
 
 def _limits(dtype: str) -> tuple[int, int]:

@@ -13,8 +13,7 @@ from tinygen.codegen.kernels import kernel_files
 from tinygen.codegen.tflm import model_rows, resolver_methods
 from tinygen.codegen.views import ModelView, model_view
 from tinygen.ir import ModelInterface, Program
-from tinygen.plan import MemoryPlan
-from tinygen.plan.arena import ALIGNMENT
+from tinygen.plan import ALIGNMENT, MemoryPlan
 from tinygen.resources import FIRMWARE, environment
 
 __all__ = ["ModelSource", "Package", "generate_package"]

@@ -2,5 +2,6 @@
 
 from tinygen.plan.arena import MemoryPlan, plan
 from tinygen.plan.lifetimes import Buffer, Lead, buffers_of
+from tinygen.plan.search import ALIGNMENT, Placement, place
 
-__all__ = ["Buffer", "Lead", "MemoryPlan", "buffers_of", "plan"]
+__all__ = ["ALIGNMENT", "Buffer", "Lead", "MemoryPlan", "Placement", "buffers_of", "place", "plan"]
