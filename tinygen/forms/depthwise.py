@@ -1,0 +1,300 @@
+"""Depthwise convolutions on DSP instructions.
+
+Forms ``int16`` and ``int8`` compute 3x3 windows of stride 1 from strips of unpacked rows; they differ in
+how the filters lie in flash: 36 or 18 bytes a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygen.forms.form import Candidate, Form, Target, register
+from tinygen.forms.packing import Filters, filters_of
+from tinygen.ir import Call, Constant, Graph, Param
+from tinygen.lower.requantize import Rescale, multiply_by_quantized_multiplier
+
+__all__ = ["DepthwiseStrip", "Window", "shortened"]
+
+Ints = NDArray[np.int64]
+HEADER = "depthwise/tg_depthwise.h"
+
+# TG_DEPTHWISE_SHIFT, and the exponents that it serves: 8-bit weights times 2^(1 + shift - e) fit in int16.
+SHIFT = 10
+EXPONENTS = range(3, SHIFT)
+# Sums of a channel that are tried one by one, when a factor is to be replaced by a coarser one.
+MAX_TRIED_SUMS = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The geometry of a portable depthwise call."""
+
+    batches: int
+    channels: int
+    input_height: int
+    input_width: int
+    output_height: int
+    output_width: int
+    kernel_height: int
+    kernel_width: int
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    pad_top: int
+    pad_left: int
+    fill: int
+
+    @classmethod
+    def of(cls, call: Call) -> Window | None:
+        """``None`` if an input channel has several output channels."""
+        scan, patch = _numbers(call.params, "scan"), _numbers(call.params, "patch")
+        channels, multiplier = int(str(call.params["inputs"])), int(str(call.params["multiplier"]))
+        if multiplier != 1:
+            return None
+        depth = _numbers(call.params, "filters")["depth"]
+        return cls(
+            batches=scan["batches"],
+            channels=channels,
+            input_height=patch["input_height"],
+            input_width=patch["input_row_bytes"] // channels,
+            output_height=scan["output_height"],
+            output_width=scan["output_width"],
+            kernel_height=patch["rows"],
+            kernel_width=depth // patch["rows"],
+            stride_height=scan["stride_rows"],
+            stride_width=scan["stride_bytes"] // channels,
+            dilation_height=patch["row_step"],
+            dilation_width=1 if patch["pieces"] == 1 else patch["piece_step"] // channels,
+            pad_top=-scan["first_row"],
+            pad_left=-scan["first_byte"] // channels,
+            fill=patch["fill"],
+        )
+
+    @property
+    def image_growth(self) -> int:
+        """Bytes by which an image's output is larger than its input."""
+        return (self.output_height * self.output_width - self.input_height * self.input_width) * self.channels
+
+
+def shortened(filters: Filters) -> Filters | None:
+    """The same layer with exponents in ``EXPONENTS``, as the two-instruction requantization needs it.
+
+    A channel whose output never changes becomes a constant, and one with a larger exponent gets a coarser
+    factor if every sum that it can have is rescaled as before. ``None`` if the layer has other channels, or
+    a lower limit below its zero point (see ``tg_depthwise.h``).
+    """
+    if filters.low < filters.zero_point:
+        return None
+    fields = [filters.weights, filters.bias, filters.multiplier, filters.exponent, filters.smallest, filters.largest]
+    weights, bias, multiplier, exponent, smallest, largest = (field.copy() for field in fields)
+    if (filters.magnitude << np.maximum(-exponent, 0) >= 1 << 31).any():
+        return None
+    for i in range(filters.count):
+        rescale = Rescale(int(multiplier[i]), -int(exponent[i]))
+        ends = np.array([smallest[i], largest[i]])
+        low, high = np.clip(
+            multiply_by_quantized_multiplier(ends, rescale) + filters.zero_point, filters.low, filters.high
+        )
+        if low == high:
+            weights[i], multiplier[i], exponent[i] = 0, 1 << 30, SHIFT - 1
+            bias[i] = smallest[i] = largest[i] = (int(low) - filters.zero_point) << SHIFT
+        elif exponent[i] >= SHIFT:
+            coarse = _coarser(filters, i, rescale)
+            if coarse is None:
+                return None
+            multiplier[i], exponent[i] = coarse, SHIFT - 1
+    short = replace(
+        filters,
+        weights=weights,
+        bias=bias,
+        multiplier=multiplier,
+        exponent=exponent,
+        smallest=smallest,
+        largest=largest,
+    )
+    if exponent.min() < EXPONENTS.start or exponent.max() >= EXPONENTS.stop:
+        return None
+    scale = _scale(short)
+    fits = np.abs(weights << scale[:, None]).max() <= 1 << 15 and (weights << scale[:, None]).max() < 1 << 15
+    return short if fits and (short.magnitude << scale < 1 << 31).all() else None
+
+
+def _scale(filters: Filters) -> Ints:
+    """1 + d: how far filters and biases are shifted to the left."""
+    return 1 + SHIFT - filters.exponent
+
+
+def _coarser(filters: Filters, channel: int, rescale: Rescale) -> int | None:
+    """A multiplier for the exponent ``SHIFT - 1`` that rescales each sum of the channel as before."""
+    smallest, largest = int(filters.smallest[channel]), int(filters.largest[channel])
+    if largest - smallest >= MAX_TRIED_SUMS:
+        return None
+    sums = np.arange(smallest, largest + 1, dtype=np.int64)
+    wanted = np.clip(multiply_by_quantized_multiplier(sums, rescale) + filters.zero_point, filters.low, filters.high)
+    first = rescale.multiplier >> (-rescale.shift - (SHIFT - 1))
+    rounding = 1 + (1 << (SHIFT - 1)) + (filters.zero_point << SHIFT)
+    for multiplier in (first, first + 1):
+        outputs = ((4 * sums * multiplier >> 32) + rounding) >> SHIFT
+        if (np.clip(outputs, filters.low, filters.high) == wanted).all():
+            return multiplier
+    return None
+
+
+def stream_of(filters: Filters) -> NDArray[np.int32]:
+    """[channels, 9] words as ``TG_DEPTHWISE_CHANNEL_WORDS`` describes them; ``filters`` are shortened."""
+    scale = _scale(filters)
+    w = (filters.weights << scale[:, None]).reshape(-1, 3, 3) & 0xFFFF  # [channel][row][column]
+    pairs = np.stack([w[:, 0] | w[:, 1] << 16, w[:, 1] | w[:, 2] << 16], axis=-1)
+    rounding = (1 << (scale - 2)) + (1 << (SHIFT - 1)) + (filters.zero_point << SHIFT)
+    words = np.concatenate(
+        [pairs.reshape(-1, 6), np.stack([filters.multiplier, rounding, filters.bias << scale], axis=1)], axis=1
+    )
+    return (words & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+@register
+class DepthwiseStrip(Form):
+    """3x3 windows of stride 1."""
+
+    replaces: ClassVar = ("tg_depthwise_conv_2d",)
+
+    def candidates(self, call: Call, graph: Graph, target: Target) -> Iterator[Candidate]:
+        window = Window.of(call)
+        if not target.dsp or window is None or not _strip_serves(window):
+            return
+        filters = shortened(filters_of(_mapping(call.params, "filters")))
+        if filters is None:
+            return
+        for name, params, scratch, make in (
+            ("int16", {"stream": Constant("stream", stream_of(filters))}, 0, 0),
+            ("int8", _int8_params(call, filters), 4 * 36, MAKE_INSTRUCTIONS),
+        ):
+            yield Candidate(
+                form=name,
+                calls=(
+                    replace(
+                        call,
+                        kernel=f"tg_depthwise_3x3_{name}",
+                        header=HEADER,
+                        sources=(
+                            f"depthwise/tg_depthwise_3x3_{name}.c",
+                            "depthwise/tg_depthwise_rows.c",
+                            "depthwise/tg_depthwise_strip.c",
+                        ),
+                        params={"strip": _strip_params(window, filters), **params},
+                        scratch_bytes=scratch + _strip_bytes(window),
+                        lead={0: _strip_lead(window)},
+                    ),
+                ),
+                instructions=_strip_instructions(window, make),
+                reason="3x3 of stride 1, two rows x four channels",
+            )
+
+
+def _strip_serves(window: Window) -> bool:
+    kernel = window.kernel_height, window.kernel_width, window.stride_height, window.stride_width
+    return (
+        kernel == (3, 3, 1, 1)
+        and (window.dilation_height, window.dilation_width) == (1, 1)
+        and window.channels >= 4
+        and window.output_width >= 2
+        and window.pad_top in (0, 1)
+        and window.pad_left in (0, 1)
+        and window.input_width + window.pad_left <= window.output_width + 2
+    )
+
+
+def _strip_params(window: Window, filters: Filters) -> dict[str, Param]:
+    return {
+        "batches": window.batches,
+        "channels": window.channels,
+        "input_height": window.input_height,
+        "input_width": window.input_width,
+        "output_height": window.output_height,
+        "output_width": window.output_width,
+        "pad_top": window.pad_top,
+        "pad_left": window.pad_left,
+        "fill": window.fill,
+        "output_min": filters.low,
+        "output_max": filters.high,
+    }
+
+
+def _int8_params(call: Call, filters: Filters) -> dict[str, Param]:
+    """One factor for all channels where the layer has one, and where no channel had to be changed."""
+    factors = np.unique(np.stack([filters.multiplier, filters.exponent], axis=1), axis=0)
+    count = 1 if len(factors) == 1 else filters.count
+    return {
+        "output_zero_point": filters.zero_point,
+        "weights": Constant("weights", filters.weights.astype(np.int8)),
+        "channels": {
+            "bias": Constant("bias", filters.bias.astype(np.int32)),
+            "multiplier": Constant("multiplier", filters.multiplier[:count].astype(np.int32)),
+            "shift": Constant("shift", (-filters.exponent[:count]).astype(np.int8)),
+            "step": 1 if count > 1 else 0,
+        },
+    }
+
+
+def _groups(window: Window) -> int:
+    return -(-window.channels // 4)
+
+
+def _strip_bytes(window: Window) -> int:
+    """See ``tg_depthwise_strip.c``."""
+    saved = 16 * _groups(window) * window.input_width
+    return 24 + 32 * (window.output_width + 2) + saved + window.channels
+
+
+def _strip_lead(window: Window) -> int:
+    """``Call.lead`` of output rows 2p and 2p + 1, written group by group, each after input rows r and
+    r + 1 of the group, r = 2p + 2 - pad_top, have been read; above them nothing is needed any more."""
+    row_in = window.input_width * window.channels
+    row_out = window.output_width * window.channels
+    first = np.arange(0, window.output_height, 2)
+    rows = np.minimum(first + 2, window.output_height)
+    read = np.clip(first + 2 - window.pad_top, 0, window.input_height) * row_in
+    done = np.clip(first + 4 - window.pad_top, 0, window.input_height) * row_in
+    done[-1] = window.input_height * row_in
+    worst = int((rows * row_out - done).max())
+    if _groups(window) > 1:
+        # All groups but the last write as far into the last pixel as the next group still reads in the first.
+        ahead = np.where(read < window.input_height * row_in, rows * row_out - window.channels - read, 0)
+        worst = max(worst, int(ahead.max()))
+    return max(worst, worst + (window.batches - 1) * window.image_growth, 0)
+
+
+# Counted in tg_depthwise_rows.c (Cortex-M4) and measured around it.
+COLUMN_INSTRUCTIONS = 16
+PAIR_INSTRUCTIONS = 47
+SINGLE_INSTRUCTIONS = 23
+CHANNEL_INSTRUCTIONS = 9
+GROUP_INSTRUCTIONS = 17
+STEP_INSTRUCTIONS = 110
+MAKE_INSTRUCTIONS = 230
+
+
+def _strip_instructions(window: Window, make: int) -> int:
+    """Of one inference. ``make``: for the stream of a group of four channels."""
+    steps = -(-window.output_height // 2)
+    pairs, single = divmod(window.output_width, 2)
+    channel = CHANNEL_INSTRUCTIONS + PAIR_INSTRUCTIONS * pairs + SINGLE_INSTRUCTIONS * single
+    group = GROUP_INSTRUCTIONS + COLUMN_INSTRUCTIONS * window.input_width
+    each = _groups(window) * (group + make) + window.channels * channel + STEP_INSTRUCTIONS
+    return window.batches * (steps * each + _groups(window) * group + 200)
+
+
+def _mapping(params: Mapping[str, Param], name: str) -> Mapping[str, Param]:
+    inner = params[name]
+    assert isinstance(inner, Mapping)
+    return inner
+
+
+def _numbers(params: Mapping[str, Param], name: str) -> dict[str, int]:
+    return {key: value for key, value in _mapping(params, name).items() if isinstance(value, int)}
