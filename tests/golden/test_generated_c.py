@@ -13,6 +13,7 @@ FILES = (
     "src/small_weights.h",
     "src/small_weights.c",
     "tflm/small_tflm.cc",
+    "tflm/small_tflm.h",
     "tflm/small_model.h",
     "CMakeLists.txt",
     "README.md",

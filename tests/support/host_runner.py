@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.codegen import ModelSource, Package, generate_package
+from tinygen.codegen import ModelSource, Package, TflmArena, generate_package
 from tinygen.ir import Graph, ModelInterface, Program
 from tinygen.load.tflite import read_graph
 from tinygen.lower import lower
@@ -65,7 +65,7 @@ def compile_model(tflite: bytes, *, name: str = "m", transform: Transform | None
     program = lower(graph, source="test.tflite")
     program = transform(program) if transform else program
     memory = plan(program)
-    source = ModelSource("test.tflite", "0" * 64, tflite, 1 << 20, "not measured")
+    source = ModelSource("test.tflite", "0" * 64, tflite, TflmArena(1 << 20, "Not measured."))
     package = generate_package(program, memory, ModelInterface.of(graph, name), source, macs=0, options={})
     return Compiled(graph, program, memory, package)
 

@@ -2,5 +2,6 @@
 
 from tinygen.codegen.names import model_name
 from tinygen.codegen.package import ModelSource, Package, generate_package
+from tinygen.codegen.tflm import TflmArena
 
-__all__ = ["ModelSource", "Package", "generate_package", "model_name"]
+__all__ = ["ModelSource", "Package", "TflmArena", "generate_package", "model_name"]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tinygen import RUNTIME_ABI, __version__
 from tinygen.codegen.kernels import kernel_files
-from tinygen.codegen.tflm import model_rows, resolver_methods
+from tinygen.codegen.tflm import TflmArena, model_rows, registrations
 from tinygen.codegen.views import ModelView, model_view
 from tinygen.ir import ModelInterface, Program
+from tinygen.load.tflite import read_graph
 from tinygen.plan import ALIGNMENT, MemoryPlan
 from tinygen.resources import FIRMWARE, environment
 
@@ -27,15 +28,13 @@ class ModelSource:
         file: name of the user's file, without its folder.
         sha256: of the user's file (for a folder, of its files' hashes in order of their names).
         flatbuffer: the .tflite that the graph was read from.
-        tflm_arena_bytes: enough for TensorFlow Lite Micro's interpreter.
-        tflm_arena_comment: how that number was found, a sentence for the generated code.
+        tflm_arena: enough for TensorFlow Lite Micro's interpreter.
     """
 
     file: str
     sha256: str
     flatbuffer: bytes
-    tflm_arena_bytes: int
-    tflm_arena_comment: str
+    tflm_arena: TflmArena
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,9 @@ def generate_package(
     Args:
         macs: multiply-accumulates of one inference, for the README.
         options: what the user asked for, recorded in ``manifest.json``.
+
+    Raises:
+        UnsupportedError: TensorFlow Lite Micro does not know an operator of the flatbuffer.
     """
     view = model_view(
         program,
@@ -87,13 +89,7 @@ def generate_package(
             "source": source.file,
             "macs": macs,
             "alignment": ALIGNMENT,
-            "tflm": {
-                "methods": resolver_methods(program.graph),
-                "model_bytes": len(source.flatbuffer),
-                "model_rows": model_rows(source.flatbuffer),
-                "arena_bytes": source.tflm_arena_bytes,
-                "arena_comment": source.tflm_arena_comment,
-            },
+            "tflm": _tflm_facts(source),
         },
     )
     files = _rendered(view)
@@ -101,6 +97,18 @@ def generate_package(
     files |= {f"kernels/{path}": content for path, content in kernels.items()}
     files["manifest.json"] = _manifest(view, source, files, options)
     return Package(interface.name, dict(sorted(files.items())), view.weights_bytes)
+
+
+def _tflm_facts(source: ModelSource) -> dict[str, object]:
+    graph = read_graph(source.flatbuffer, source=source.file, name="model")
+    found = registrations(graph, source=source.file)
+    return {
+        "registrations": found,
+        "has_int8": any(r.int8_operator for r in found),
+        "model_bytes": len(source.flatbuffer),
+        "model_rows": model_rows(source.flatbuffer),
+        "arena": source.tflm_arena,
+    }
 
 
 def _rendered(view: ModelView) -> dict[str, bytes]:

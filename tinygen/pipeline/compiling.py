@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinygen.board import Board
-from tinygen.codegen import ModelSource, Package, generate_package, model_name
+from tinygen.codegen import ModelSource, Package, TflmArena, generate_package, model_name
 from tinygen.convert import to_int8
 from tinygen.forms import Choice, Target, choose
 from tinygen.ir import Graph, ModelInterface
@@ -129,14 +129,8 @@ def target_of(board: Board | None) -> Target:
 
 
 def _model_source(loaded: LoadedModel) -> ModelSource:
-    arena = tflm_arena_bytes(loaded.flatbuffer, name=loaded.file)
-    return ModelSource(
-        file=loaded.file,
-        sha256=loaded.sha256,
-        flatbuffer=loaded.flatbuffer,
-        tflm_arena_bytes=arena,
-        tflm_arena_comment=(
-            "The smallest arena with which the 64-bit reference interpreter runs this model; 32-bit cores need less, "
-            f"see {loaded.name}_tflm_arena_used()."
-        ),
+    arena = TflmArena(
+        tflm_arena_bytes(loaded.flatbuffer, name=loaded.file),
+        "The smallest arena with which the 64-bit reference interpreter runs this model; 32-bit cores need less.",
     )
+    return ModelSource(loaded.file, loaded.sha256, loaded.flatbuffer, arena)
