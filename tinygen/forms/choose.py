@@ -1,15 +1,25 @@
-"""Picks a form for every call of a program."""
+"""Picks a form for every call of a program: the fewest instructions within limits of flash and RAM.
+
+The modes differ in their limits only. ``size`` and ``ram`` first find out how little flash or arena is
+possible and then spend hardly more; ``balanced`` spends a little of both; ``speed`` has no limits of its own.
+A limit that the user gives applies in every mode.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from tinygen.forms.form import Candidate, Target, forms_for
-from tinygen.ir import Call, Graph, Program, Step
+from tinygen.forms.form import Target
+from tinygen.forms.selection import Selection, Totals, options_of
+from tinygen.ir import Program
 
-__all__ = ["Choice", "Mode", "choose"]
+__all__ = ["Choice", "Limits", "Mode", "choose"]
+
+# How far over the least possible flash and arena a mode may go to save instructions.
+_SLACK = {"size": 1.02, "ram": 1.05, "balanced": 1.10}
+_UNLIMITED = 1 << 40
 
 
 class Mode(Enum):
@@ -20,50 +30,156 @@ class Mode(Enum):
     RAM = "ram"
     BALANCED = "balanced"
 
+    @property
+    def kernel_level(self) -> str:
+        """The compiler's optimization level for kernels."""
+        return {"speed": "-O3", "size": "-Os"}.get(self.value, "-O2")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes that constants with kernels, and the arena, may take."""
+
+    flash: int = _UNLIMITED
+    arena: int = _UNLIMITED
+
+    def allow(self, totals: Totals) -> bool:
+        return totals.flash <= self.flash and totals.arena <= self.arena
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A program whose calls have the chosen forms, and which form each operator got."""
+    """A program whose calls have the chosen forms.
+
+    Attributes:
+        forms: operator -> name of its form.
+        reasons: operator -> a few words on why.
+        totals: what was estimated for the whole.
+    """
 
     program: Program
     forms: Mapping[int, str]
+    reasons: Mapping[int, str]
+    totals: Totals
 
 
-def choose(program: Program, target: Target, mode: Mode) -> Choice:
-    """Replace each call by the candidate that suits the mode best.
+def choose(program: Program, target: Target, mode: Mode, *, flash_limit: int | None = None) -> Choice:
+    """Replace calls by the forms that suit the mode best.
 
-    Speed takes the fewest instructions, size the fewest bytes of constants, ram the least scratch;
-    ties go to the fewest instructions.
+    Args:
+        flash_limit: bytes for constants and kernels together.
     """
-    steps: list[Step] = []
-    forms: dict[int, str] = {}
-    for step in program.steps:
-        if not isinstance(step, Call):
-            steps.append(step)
-            continue
-        candidates = list(_candidates(step, program.graph, target))
-        if not candidates:
-            steps.append(step)
-            forms.setdefault(step.op, "portable")
-            continue
-        best = min(candidates, key=lambda c: _cost(c, mode))
-        steps.extend(best.calls)
-        forms[step.op] = best.form
-    return Choice(Program(program.graph, tuple(steps)), forms)
+    options = options_of(program, target)
+    selection = Selection(program, options, mode.kernel_level)
+    limits = _limits(selection, mode, flash_limit)
+    _start(selection, mode, limits)
+    _spend(selection, limits)
+    chosen = selection.chosen()
+    return Choice(
+        program=selection.program(),
+        forms={c.calls[0].op: c.form for c in chosen},
+        reasons={c.calls[0].op: c.reason for c in chosen},
+        totals=selection.totals(),
+    )
 
 
-def _candidates(call: Call, graph: Graph, target: Target) -> Iterator[Candidate]:
-    for form in forms_for(call.kernel):
-        yield from form.candidates(call, graph, target)
+def _limits(selection: Selection, mode: Mode, flash_limit: int | None) -> Limits:
+    flash = arena = _UNLIMITED
+    slack = _SLACK.get(mode.value, 1.0)
+    if mode in (Mode.SIZE, Mode.BALANCED):
+        _minimize_flash(selection)
+        flash = int(selection.totals().flash * slack)
+    if mode in (Mode.RAM, Mode.BALANCED):
+        _minimize_arena(selection)
+        arena = int(selection.totals().arena * slack)
+    return Limits(min(flash, flash_limit or _UNLIMITED), arena)
 
 
-def _cost(candidate: Candidate, mode: Mode) -> tuple[float, ...]:
-    match mode:
-        case Mode.SPEED:
-            return (candidate.instructions, candidate.flash_bytes)
-        case Mode.SIZE:
-            return (candidate.flash_bytes, candidate.instructions)
-        case Mode.RAM:
-            return (candidate.scratch_bytes, candidate.instructions)
-        case Mode.BALANCED:
-            return (candidate.flash_bytes // 1024, candidate.instructions)
+def _start(selection: Selection, mode: Mode, limits: Limits) -> None:
+    """Begin within the limits, or as near to them as the extremes are."""
+    if mode is Mode.SPEED and limits.flash == _UNLIMITED:
+        selection.pick_fastest()
+        return
+    starts: tuple[Callable[[Selection], None], ...] = (_minimize_arena, _minimize_flash)
+    states = []
+    for start in starts:
+        start(selection)
+        totals = selection.totals()
+        over = max(totals.flash - limits.flash, 0) + max(totals.arena - limits.arena, 0)
+        states.append((over, totals.instructions, selection.state()))
+    selection.restore(min(states)[2])
+
+
+def _minimize_arena(selection: Selection) -> None:
+    """Least arena: from the best of several starts, take moves while they save bytes."""
+    states = []
+    for start in (
+        selection.pick_least_memory,
+        selection.pick_portable,
+        selection.pick_smallest,
+        selection.pick_fastest,
+    ):
+        start()
+        totals = selection.totals()
+        states.append((totals.arena, totals.instructions, selection.state()))
+    selection.restore(min(states)[2])
+    while True:
+        now = selection.totals()
+        ranked = []
+        for move in selection.moves():
+            with selection.trial(move):
+                totals = selection.totals()
+            ranked.append((totals.arena, totals.instructions, move))
+        arena, _, move = min(ranked, default=(now.arena, 0, ()))
+        if arena >= now.arena:
+            return
+        selection.apply(move)
+
+
+def _minimize_flash(selection: Selection) -> None:
+    """Least flash: from each uniform start, take moves while they save bytes."""
+    best: tuple[int, tuple[int, ...]] | None = None
+    for start in (selection.pick_portable, selection.pick_smallest):
+        start()
+        _descend(selection)
+        totals = selection.flash_and_instructions()
+        if best is None or totals < (best[0], 0):
+            best = (totals[0], selection.state())
+    assert best is not None
+    selection.restore(best[1])
+
+
+def _descend(selection: Selection) -> None:
+    """Take the move that saves most flash until none does."""
+    while True:
+        now = selection.flash_and_instructions()
+        ranked = []
+        for move in selection.moves():
+            with selection.trial(move):
+                ranked.append((selection.flash_and_instructions(), move))
+        better = [r for r in ranked if r[0] < now]
+        if not better:
+            return
+        selection.apply(min(better)[1])
+
+
+def _spend(selection: Selection, limits: Limits) -> None:
+    """Buy speed while the limits allow it: the most instructions for a byte of flash first."""
+    while True:
+        flash, instructions = selection.flash_and_instructions()
+        ranked = []
+        for move in selection.moves():
+            with selection.trial(move):
+                new_flash, new_instructions = selection.flash_and_instructions()
+            saved, cost = instructions - new_instructions, new_flash - flash
+            if saved > 0 and new_flash <= max(limits.flash, flash):
+                ranked.append((saved / max(cost, 1) if cost > 0 else float("inf"), saved, move))
+        arena = selection.totals().arena
+        for _, _, move in sorted(ranked, reverse=True):
+            with selection.trial(move) as trial:
+                if limits.arena == _UNLIMITED or selection.totals().arena <= max(limits.arena, arena):
+                    trial.keep()
+            if trial.kept:
+                break
+        else:
+            return

@@ -10,7 +10,6 @@ from tinygen.build import BuildResult, Limits, Optimization, build_firmware, che
 from tinygen.codegen import model_name
 from tinygen.emulate import write_emulation
 from tinygen.errors import OptionError
-from tinygen.forms import Mode
 from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, compile_model, target_of
@@ -21,9 +20,6 @@ from tinygen.pipeline.verifying import Subject, Verified, pick_emulator, raise_o
 from tinygen.report import BuildReport, render_html
 
 __all__ = ["build_model", "generate_model", "inspect_model"]
-
-# Kernels take the time; where space matters more, they are compiled for space, too.
-_OPTIMIZATION = {Mode.SIZE: Optimization(kernels="-Os"), Mode.SPEED: Optimization(kernels="-O3")}
 
 
 def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
@@ -52,7 +48,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
                 folder / "firmware",
                 work_dir=Path(work),
                 runtime=options.runtime,
-                optimization=_OPTIMIZATION.get(options.model.mode, Optimization()),
+                optimization=Optimization(kernels=options.model.mode.kernel_level),
             )
             check_budget(firmware.sizes, limits)
         verified = None

@@ -53,6 +53,7 @@ def build_report(
             static=budget.static_bytes,
             stack=budget.stack_bytes,
             arena_bound=compiled.memory.bound,
+            arena_optimal=compiled.memory.optimal,
         ),
         validation=validation_report(vectors, verified),
         accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
@@ -108,6 +109,7 @@ def layer_reports(compiled: Compiled, verified: Verified | None = None) -> tuple
             weights_bytes=live_operator(op).weights_bytes(op, compiled.graph),
             instructions=verified.ticks_by_op.get(op.index, 0) if verified else 0,
             form=compiled.choice.forms.get(op.index, ""),
+            reason=compiled.choice.reasons.get(op.index, ""),
             scratch_bytes=scratch.get(op.index, 0),
         )
         for op in compiled.graph.ops

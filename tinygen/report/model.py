@@ -61,7 +61,8 @@ class FlashReport:
 class RamReport:
     """Bytes of RAM: the arena, other static data, and the stack's high-water mark.
 
-    ``arena_bound`` is the most that is alive at one step: no plan without overlaps needs less.
+    ``arena_bound`` is proven: with these kernels no arena is smaller. ``arena_optimal`` says that the
+    planner has shown the arena itself to be the smallest.
     """
 
     total: int
@@ -70,6 +71,7 @@ class RamReport:
     static: int
     stack: int
     arena_bound: int = 0
+    arena_optimal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
-    """One operator: what it computes and what it costs on the board."""
+    """One operator: what it computes, the form it got and why, and what it costs on the board."""
 
     index: int
     op: str
@@ -111,6 +113,7 @@ class LayerReport:
     weights_bytes: int
     instructions: int
     form: str = "portable"
+    reason: str = ""
     scratch_bytes: int = 0
 
 
