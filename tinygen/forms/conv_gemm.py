@@ -34,8 +34,8 @@ class MicroKernel:
         pack: makes its stream, or says that the layer misses a precondition.
         step: instructions of a step of four values: 16 multiply-accumulates.
         pair: instructions of a pair of filters besides, counted in the source, by ``requantize``
-            (int16's short form is 0).
-        unroll: steps in the unrolled loop; each round takes three instructions more.
+            (int16: short, general, sums alone).
+        unroll: steps in the unrolled loop at -O2; only layers with more turn it.
     """
 
     name: str
@@ -46,13 +46,13 @@ class MicroKernel:
 
     def instructions(self, steps: int, filters: int, requantize: int) -> int:
         """Of one call."""
-        rounds = -(-steps // self.unroll)
-        return 32 + -(-filters // 2) * (self.pair(requantize) + self.step * steps + 3 * rounds)
+        turns = 3 * -(-steps // self.unroll) + 1 if steps > self.unroll else 0
+        return 32 + -(-filters // 2) * (self.pair(requantize) + self.step * steps + turns)
 
 
 MICRO_KERNELS = (
-    MicroKernel("int16", pack_int16, 10, lambda requantize: 30 if requantize else 20, 16),
-    MicroKernel("pair8", pack_pair8, 12, lambda _: 37, 8),
+    MicroKernel("int16", pack_int16, 10, lambda requantize: (20, 30, 10)[requantize], 16),
+    MicroKernel("pair8", pack_pair8, 12, lambda _: 38, 16),
 )
 
 
@@ -187,7 +187,7 @@ class RingGemm(_GemmForm):
 
     replaces: ClassVar = ("tg_conv_2d",)
     driver: ClassVar = "ring"
-    sources: ClassVar = ("conv_gemm/tg_conv_ring_gemm.c", "conv_gemm/tg_ring.c", *SHARED)
+    sources: ClassVar = ("conv_gemm/tg_conv_ring_gemm.c", "conv_gemm/tg_column_rows.c", "conv_gemm/tg_ring.c", *SHARED)
 
     def geometry(self, call: Call, graph: Graph, filters: Filters) -> Geometry | None:
         scan, patch = _numbers(_mapping(call.params, "scan")), _numbers(_mapping(call.params, "patch"))
@@ -202,7 +202,7 @@ class RingGemm(_GemmForm):
         copied = min(patch["input_row_bytes"], used - pad_bytes)
         row_bytes = -(-max(used, pad_bytes + copied) // 4) * 4
         rest_words = -(-patch["rows"] * pieces * rest // 4)
-        order = _order(patch["rows"] * pieces, words, rest, rest_words)
+        order = _order(patch["rows"], pieces, words, rest, rest_words)
         pairs = -(-height * width // 2)
         return Geometry(
             params={
@@ -222,12 +222,16 @@ class RingGemm(_GemmForm):
                 "stride_rows": scan["stride_rows"],
                 "row_step": scan["stride_rows"] % rows * row_bytes,
                 "reach": reach,
-                "kernel_rows": patch["rows"],
-                "kernel_step": patch["row_step"] % rows * row_bytes,
                 "pieces": pieces,
                 "piece_step": patch["piece_step"],
-                "words": words,
-                "rest": rest,
+                "taps": {
+                    "words": words,
+                    "rest": rest,
+                    "rows": patch["rows"],
+                    "step": patch["row_step"] % rows * row_bytes - 4 * words,
+                    "ring_bytes": rows * row_bytes,
+                    "rests_bytes": 4 * rest_words + 4,
+                },
                 "rest_words": rest_words,
             },
             order=order,
@@ -239,12 +243,12 @@ class RingGemm(_GemmForm):
         )
 
 
-def _order(pieces: int, words: int, rest: int, rest_words: int) -> Ints:
-    """Places in a filter of a column's values: the whole words of each piece, then all rests."""
-    place = np.arange(pieces * (4 * words + rest), dtype=np.int64).reshape(pieces, -1)
+def _order(rows: int, pieces: int, words: int, rest: int, rest_words: int) -> Ints:
+    """Places in a filter of a column's values: whole words of each piece of all kernel rows, then all rests."""
+    place = np.arange(rows * pieces * (4 * words + rest), dtype=np.int64).reshape(rows, pieces, -1).transpose(1, 0, 2)
     rests = np.full(4 * rest_words, -1, np.int64)
-    rests[: pieces * rest] = place[:, 4 * words :].reshape(-1)
-    return np.concatenate([place[:, : 4 * words].reshape(-1), rests])
+    rests[: rows * pieces * rest] = place[:, :, 4 * words :].reshape(-1)
+    return np.concatenate([place[:, :, : 4 * words].reshape(-1), rests])
 
 
 def _lead(start: Ints, channels: int, size: int) -> int:

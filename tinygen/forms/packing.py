@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinygen.ir import Array, Constant, Param
 from tinygen.lower.requantize import Rescale, multiply_by_quantized_multiplier
 
-__all__ = ["Filters", "Packed", "filters_of", "pack_int16", "pack_pair8", "pair_order", "words_of_halves"]
+__all__ = ["Filters", "Packed", "filters_of", "general_factors", "int16_stream", "pack_int16", "pack_pair8"]
 
 Ints = NDArray[np.int64]
 
@@ -92,17 +92,21 @@ def filters_of(params: Mapping[str, Param]) -> Filters:
 
 
 def _normalize_constant(filters: Filters) -> None:
-    """Filters whose output never changes take the factor 0, so that their odd exponents don't matter."""
-    for i in np.flatnonzero((filters.exponent < 1) | (filters.exponent >= SHORT_SHIFT)):
+    """Filters whose output never changes, whatever their factors, make it in a way that every form can pack.
+
+    With the multiplier 2^30 and the exponent 1, a bias of 4 n yields n.
+    """
+    for i in range(filters.count):
         if filters.magnitude[i] << max(-int(filters.exponent[i]), 0) >= 1 << 31:
             continue
         ends = np.array([filters.smallest[i], filters.largest[i]])
         rescale = Rescale(int(filters.multiplier[i]), -int(filters.exponent[i]))
         outputs = multiply_by_quantized_multiplier(ends, rescale) + filters.zero_point
-        if (
-            np.clip(outputs, filters.low, filters.high) == np.clip(filters.zero_point, filters.low, filters.high)
-        ).all():
-            filters.multiplier[i], filters.exponent[i] = 0, 1
+        low, high = np.clip(outputs, filters.low, filters.high)
+        if low == high:
+            filters.weights[i] = 0
+            filters.bias[i] = filters.smallest[i] = filters.largest[i] = 4 * (int(low) - filters.zero_point)
+            filters.multiplier[i], filters.exponent[i] = 1 << 30, 1
 
 
 def pack_int16(filters: Filters, order: Ints) -> Packed | None:
@@ -134,24 +138,33 @@ def _pack_short(filters: Filters, order: Ints) -> Packed | None:
         (1 << (spare - 1)) + np.where(exponent > 0, 1 << (SHORT_SHIFT - 1), 0) + (filters.zero_point << SHORT_SHIFT)
     )
     factors = np.stack([filters.multiplier, constant], axis=1)
-    return Packed(_int16_stream(weights, filters.bias << scale, factors, order), 0)
+    return Packed(int16_stream(weights, filters.bias << scale, factors, order), 0)
 
 
-def _pack_general(filters: Filters, order: Ints) -> Packed | None:
-    """Sums are doubled: the rounded high word of 2 s * m is S. The second rounding adds 2^(e-1), or one
-    less where the sum is negative, and shifts by e; with e > 0 that is ties away from zero."""
+def general_factors(filters: Filters) -> Ints | None:
+    """Multiplier, constant and exponent of each filter, for twice the sums; ``None`` if a filter has none.
+
+    The rounded high word of 2 s * m is S. The second rounding adds 2^(e-1), or one less where the sum is
+    negative, and shifts by e; with e > 0 that is ties away from zero.
+    """
     if not _plain_exponents(filters) or (filters.magnitude >= 1 << 30).any():
         return None
     constant = (1 << (filters.exponent - 1)) + (filters.zero_point << filters.exponent)
-    factors = np.stack([filters.multiplier, constant, filters.exponent], axis=1)
-    return Packed(_int16_stream(2 * filters.weights, 2 * filters.bias, factors, order), 1)
+    return np.stack([filters.multiplier, constant, filters.exponent], axis=1)
+
+
+def _pack_general(filters: Filters, order: Ints) -> Packed | None:
+    factors = general_factors(filters)
+    if factors is None:
+        return None
+    return Packed(int16_stream(2 * filters.weights, 2 * filters.bias, factors, order), 1)
 
 
 def _plain_exponents(filters: Filters) -> bool:
     return bool(((filters.exponent >= 1) & (filters.exponent <= LARGEST_EXPONENT)).all())
 
 
-def _int16_stream(weights: Ints, bias: Ints, factors: Ints, order: Ints) -> NDArray[np.int32]:
+def int16_stream(weights: Ints, bias: Ints, factors: Ints, order: Ints) -> NDArray[np.int32]:
     """For each pair: its biases twice, the steps, the factors of both."""
     pairs = pair_order(len(weights))
     steps = words_of_halves(_ordered(weights, order))  # [filters, steps, 2]

@@ -21,32 +21,39 @@ static void build_column(const tg_conv_direct_gemm_t *op, const int8_t *a, const
     }
 }
 
+/* Where the next window begins. */
+typedef struct {
+    const int8_t *row;  /* the first window of its row */
+    const int8_t *next; /* the window itself */
+    int32_t left;       /* windows in the row, it included */
+} walk_t;
+
+static inline void advance(const tg_conv_direct_gemm_t *op, walk_t *walk) {
+    walk->next += op->stride_bytes;
+    if (--walk->left == 0) {
+        walk->row += op->row_bytes;
+        walk->next = walk->row;
+        walk->left = op->width;
+    }
+}
+
 void tg_conv_direct_gemm(const tg_conv_direct_gemm_t *op, const int8_t *input, int8_t *output,
                          int8_t *scratch, tg_gemm_kernel_t *gemm) {
     uint32_t *const column = (uint32_t *)(void *)scratch;
-    const bool clamps = tg_gemm_clamps(&op->gemm);
-    const int8_t *row = input;
-    const int8_t *next = input;
-    int32_t left = op->width;
+    walk_t walk = {input, input, op->width};
     for (int32_t pixels = op->pixels; pixels > 0; pixels -= 2) {
-        const int8_t *window[2];
-        for (int32_t i = 0; i < 2; i++) {
-            window[i] = next;
-            next += op->stride_bytes;
-            if (--left == 0) {
-                left = op->width;
-                row += op->row_bytes;
-                next = row;
-            }
+        const int8_t *const a = walk.next;
+        const int8_t *b = a;
+        int8_t *second = output;
+        advance(op, &walk);
+        if (pixels > 1) {
+            b = walk.next;
+            second += op->gemm.channels;
+            advance(op, &walk);
         }
-        int8_t *second = output + op->gemm.channels;
-        if (pixels == 1) {
-            window[1] = window[0];
-            second = output;
-        }
-        build_column(op, window[0], window[1], column);
+        build_column(op, a, b, column);
         gemm(&op->gemm, column, output, second);
-        if (clamps) {
+        if (tg_gemm_clamps(&op->gemm)) {
             tg_gemm_clamp(&op->gemm, output, second);
         }
         output = second + op->gemm.channels;

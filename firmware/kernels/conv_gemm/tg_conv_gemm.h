@@ -38,8 +38,9 @@ typedef void tg_gemm_kernel_t(const tg_gemm_t *op, const uint32_t *column, int8_
  * + c * 2^32) >> 12) requantize 1:  m0, c0, e0, m1, c1, e1     output = ssat8((rounded high word of
  * s * m, + c,
  *                                                               - 1 if s < 0) >> e)
- * The first form is exact where negative sums are clamped away, the second always, see packing.py.
- */
+ *     requantize 2:  nothing                    the four sums of a pair, 16 bytes, go to `first`;
+ *                                               `channels` counts bytes, and a bias is 0 or not
+ * Form 0 is exact where negative sums are clamped away, form 1 always: see packing.py. */
 tg_gemm_kernel_t tg_gemm_int16;
 
 /* Weights of two filters in one int16: wa + 256 * wb. Multiplied as they are they sum up to A + 256
@@ -112,8 +113,21 @@ void tg_ring_start(const tg_ring_t *op, tg_ring_state_t *ring, int8_t *bytes, co
 /* Loads rows until the ring has seen `rows` of them. */
 void tg_ring_load(const tg_ring_t *op, tg_ring_state_t *ring, int32_t rows);
 
-/* Room for the rests of one window, and for the surplus of the last word copied there. */
-#define TG_RESTS_BYTES(rest_words) (4 * (rest_words) + 4)
+/* The same piece of all kernel rows of a window in a ring. Assembly reads the fields. */
+typedef struct {
+    int32_t words; /* whole words of a piece */
+    int32_t rest;  /* bytes of a piece after them: 0 to 3 */
+    int32_t rows;  /* kernel rows */
+    int32_t step;  /* bytes from the end of a piece's words to the next kernel row */
+    int32_t ring_bytes;
+    int32_t rests_bytes; /* room for the rests of one window, and for the surplus of a word */
+} tg_taps_t;
+
+/* Steps of a column from the whole words of two windows' pieces at a and b, in a ring that ends at
+ * `end`. What doesn't fill a word is appended to `rests`, and to `rests + rests_bytes`, by whole
+ * words, each over the surplus of the one before. Returns where the next step goes. */
+uint32_t *tg_column_rows(const tg_taps_t *op, const int8_t *a, const int8_t *b, uint32_t *column,
+                         const int8_t *end, int8_t *rests);
 
 /* All other convolutions of one image and one group. */
 typedef struct {
@@ -122,14 +136,11 @@ typedef struct {
     int32_t width;  /* windows in a row */
     int32_t stride_bytes;
     int32_t stride_rows;
-    int32_t row_step; /* bytes in the ring from a row of windows to the next, modulo the ring */
-    int32_t reach;    /* rows from a window's first to its last */
-    int32_t kernel_rows;
-    int32_t kernel_step; /* bytes in the ring from a kernel row to the next */
-    int32_t pieces;      /* contiguous parts of a kernel row: 1, or one for each tap if dilated */
-    int32_t piece_step;  /* bytes from one to the next */
-    int32_t words;       /* whole words of a piece */
-    int32_t rest; /* bytes of a piece after them; the rests of all pieces are packed together */
+    int32_t row_step;   /* bytes in the ring from a row of windows to the next, modulo the ring */
+    int32_t reach;      /* rows from a window's first to its last */
+    int32_t pieces;     /* contiguous parts of a kernel row: 1, or one for each tap if dilated */
+    int32_t piece_step; /* bytes from one to the next */
+    tg_taps_t taps;
     int32_t rest_words; /* that they fill */
     tg_gemm_t gemm;
 } tg_conv_ring_gemm_t;
@@ -137,7 +148,7 @@ typedef struct {
 /* The column of two windows: first the whole words of all pieces, then the rests. The last pixel of
  * an odd row is paired with the first of the next row. Writes pixels in ascending order, by pairs;
  * before a pair is written, all input rows that its second window reads have been copied, and no
- * row is read twice. scratch: column, TG_RESTS_BYTES twice, ring and one word. */
+ * row is read twice. scratch: column, taps.rests_bytes twice, ring and one word. */
 void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_t *output,
                        int8_t *scratch, tg_gemm_kernel_t *gemm);
 
@@ -148,5 +159,33 @@ void tg_conv_ring_int16(const tg_conv_ring_int16_t *op, const int8_t *input, int
                         int8_t *scratch);
 void tg_conv_ring_pair8(const tg_conv_ring_pair8_t *op, const int8_t *input, int8_t *output,
                         int8_t *scratch);
+
+/* 3x3 convolutions of stride 1 by Winograd's F(2, 3) along rows: four products make two outputs, so
+ * that 2/3 of the multiplications are left. With twice the usual weights everything is an integer:
+ *
+ *     components of the input     d0 - d2    d1 + d2         d2 - d1         d1 - d3
+ *     components of the weights   2 g0       g0 + g1 + g2    g0 - g1 + g2    2 g2
+ *     twice the outputs           M0 + M1 + M2  and  M1 - M2 - M3
+ *
+ * where M are the sums, over kernel rows and channels, of the products of components, and twice a
+ * sum is what requantization wants. (Winograd 1980; Lavin and Gray, arXiv:1509.09308, section 4.1)
+ */
+typedef struct {
+    tg_ring_t ring;          /* 3 rows that hold whole blocks of 4 windows */
+    int32_t height;          /* of the output */
+    int32_t width;           /* of the output */
+    int32_t inputs;          /* input channels, a multiple of 4 */
+    int32_t channels;        /* filters, at least 2 */
+    int32_t component_words; /* of the stream */
+    const int32_t
+        *factors;   /* [channels][3]: multiplier, constant, exponent, as tg_gemm_int16's 1 */
+    tg_gemm_t gemm; /* requantize 2; M1's bias is twice the layer's */
+} tg_conv_winograd_t;
+
+/* Four pixels of a row at a time: two tiles are the two windows of the micro-kernel. Before a row
+ * is written, all input rows that it needs have been copied. scratch: the columns and the sums of
+ * four components, four pixels, ring. */
+void tg_conv_winograd(const tg_conv_winograd_t *op, const int8_t *input, int8_t *output,
+                      int8_t *scratch);
 
 #endif /* TG_CONV_GEMM_H */

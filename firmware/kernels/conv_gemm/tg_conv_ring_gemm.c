@@ -1,38 +1,38 @@
 #include "conv_gemm/tg_conv_gemm.h"
 
-/* The column of the windows that begin at a and b in the ring. Rests are copied by whole words,
- * each over the surplus of the one before. */
+/* The column of the windows that begin at a and b in the ring, one piece of all kernel rows after
+ * the other, and at its end the rests. */
 static void build_column(const tg_conv_ring_gemm_t *op, const int8_t *ring, int32_t a, int32_t b,
                          uint32_t *column, int8_t *rests) {
-    const int32_t ring_bytes = op->ring.rows * op->ring.row_bytes;
-    const int32_t words = op->words;
-    const int32_t rest = op->rest;
-    int8_t *rest_a = rests;
-    int8_t *rest_b = rests + TG_RESTS_BYTES(op->rest_words);
-    for (int32_t rows = op->kernel_rows; rows > 0; rows--) {
-        const int8_t *piece_a = ring + a;
-        const int8_t *piece_b = ring + b;
-        for (int32_t pieces = op->pieces; pieces > 0; pieces--) {
-            if (words > 0) {
-                column = tg_column_words(piece_a, piece_b, words, column);
-            }
-            if (rest > 0) {
-                tg_store4(rest_a, tg_load4(piece_a + 4 * words));
-                tg_store4(rest_b, tg_load4(piece_b + 4 * words));
-                rest_a += rest;
-                rest_b += rest;
-            }
-            piece_a += op->piece_step;
-            piece_b += op->piece_step;
-        }
-        a += op->kernel_step;
-        a -= a >= ring_bytes ? ring_bytes : 0;
-        b += op->kernel_step;
-        b -= b >= ring_bytes ? ring_bytes : 0;
+    const int8_t *const end = ring + op->taps.ring_bytes;
+    int8_t *rest = rests;
+    for (int32_t piece = 0; piece < op->pieces; piece++) {
+        column = tg_column_rows(&op->taps, ring + a, ring + b, column, end, rest);
+        rest += op->taps.rows * op->taps.rest;
+        a += op->piece_step;
+        b += op->piece_step;
     }
-    if (rest > 0) {
-        (void)tg_column_words(rests, rests + TG_RESTS_BYTES(op->rest_words), op->rest_words,
-                              column);
+    if (op->rest_words > 0) {
+        (void)tg_column_words(rests, rests + op->taps.rests_bytes, op->rest_words, column);
+    }
+}
+
+/* Where the next window begins in the ring. */
+typedef struct {
+    int32_t row;    /* the first window of its row */
+    int32_t next;   /* the window itself */
+    int32_t left;   /* windows in the row, it included */
+    int32_t needed; /* rows that must have been loaded for it */
+} walk_t;
+
+static inline void advance(const tg_conv_ring_gemm_t *op, walk_t *walk) {
+    walk->next += op->stride_bytes;
+    if (--walk->left == 0) {
+        const int32_t row = walk->row + op->row_step;
+        walk->row = row >= op->taps.ring_bytes ? row - op->taps.ring_bytes : row;
+        walk->next = walk->row;
+        walk->left = op->width;
+        walk->needed += op->stride_rows;
     }
 }
 
@@ -40,37 +40,27 @@ void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_
                        int8_t *scratch, tg_gemm_kernel_t *gemm) {
     uint32_t *const column = (uint32_t *)(void *)scratch;
     int8_t *const rests = scratch + 16 * op->gemm.steps;
-    const int32_t ring_bytes = op->ring.rows * op->ring.row_bytes;
-    const bool clamps = tg_gemm_clamps(&op->gemm);
     tg_ring_state_t ring;
-    tg_ring_start(&op->ring, &ring, rests + 2 * TG_RESTS_BYTES(op->rest_words), input);
-    int32_t row = 0;          /* of windows: where it begins in the ring */
-    int32_t next = 0;         /* window */
-    int32_t left = op->width; /* windows in the row */
-    int32_t needed = op->reach;
+    tg_ring_start(&op->ring, &ring, rests + 2 * op->taps.rests_bytes, input);
+    walk_t walk = {0, 0, op->width, op->reach};
     for (int32_t pixels = op->pixels; pixels > 0; pixels -= 2) {
-        int32_t window[2];
-        int8_t *second = output + op->gemm.channels;
-        for (int32_t i = 0; i < 2; i++) {
-            if (left == 0 && pixels > i) {
-                left = op->width;
-                row += op->row_step;
-                row -= row >= ring_bytes ? ring_bytes : 0;
-                next = row;
-                needed += op->stride_rows;
-            }
-            window[i] = next;
-            next += op->stride_bytes;
-            left--;
+        const int32_t a = walk.next;
+        int32_t b = a;
+        int32_t needed = walk.needed;
+        int8_t *second = output;
+        advance(op, &walk);
+        if (pixels > 1) {
+            b = walk.next;
+            needed = walk.needed;
+            second += op->gemm.channels;
+            advance(op, &walk);
         }
-        if (pixels == 1) {
-            window[1] = window[0];
-            second = output;
+        if (needed > ring.loaded) {
+            tg_ring_load(&op->ring, &ring, needed);
         }
-        tg_ring_load(&op->ring, &ring, needed);
-        build_column(op, ring.bytes, window[0], window[1], column, rests);
+        build_column(op, ring.bytes, a, b, column, rests);
         gemm(&op->gemm, column, output, second);
-        if (clamps) {
+        if (tg_gemm_clamps(&op->gemm)) {
             tg_gemm_clamp(&op->gemm, output, second);
         }
         output = second + op->gemm.channels;

@@ -61,11 +61,12 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "sub r4, r6, r10\n"
         "add r4, r2, r4\n"
         "add r6, r1, r5, lsl #4\n"
-        "adr.w r9, 4f\n"
-        "cmp r7, #0\n"
-        "it ne\n"
-        "adrne.w r9, 5f\n"
-        "orr r9, r9, #1\n"
+        "adr.w r9, 4f + 1\n"
+        "cmp r7, #1\n"
+        "it eq\n"
+        "adreq.w r9, 5f + 1\n"
+        "it hi\n"
+        "adrhi.w r9, 8f + 1\n"
         "adr.w r8, 3f + 1\n"
         "cmp r5, #" TG_TEXT(UNROLL) "\n"
         "it ls\n"
@@ -91,6 +92,12 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "cmp r12, r0\n"
         "bne 2b\n"
         "ldr pc, [sp, #28]\n"
+
+        "8:\n"
+        "ldr r4, [sp]\n"
+        "stm r4!, {r8-r11}\n"
+        "ldrd r6, r12, [sp, #8]\n"
+        "b 6f\n"
 
         "5:\n"
         "ldm lr!, {r0-r3, r7, r12}\n"
@@ -138,21 +145,36 @@ static int8_t scaled(const int32_t *factor, int32_t requantize, int32_t sum) {
     return (int8_t)tg_ssat8(tg_smmlar(sum, factor[0], nudge) >> factor[2]);
 }
 
+/* The sums of a pair of filters; returns what follows in the stream. */
+static const int32_t *sum_up(const int32_t *stream, int32_t steps, const uint32_t *column,
+                             int32_t *sums) {
+    tg_copy(sums, stream, 16);
+    stream += 4;
+    for (int32_t k = 0; k < 4 * steps; k += 4, stream += 4) {
+        for (int32_t i = 0; i < 4; i++) {
+            const int32_t x = k + (i & 2);
+            const int32_t w = 2 * (i & 1);
+            sums[i] = tg_smlad(column[x], (uint32_t)stream[w], sums[i]);
+            sums[i] = tg_smlad(column[x + 1], (uint32_t)stream[w + 1], sums[i]);
+        }
+    }
+    return stream;
+}
+
 void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t *first, int8_t *second) {
     const int32_t *stream = op->stream;
+    int32_t sums[4];
+    if (op->requantize == 2) {
+        for (int32_t at = 0; at < op->channels; at += 16) {
+            stream = sum_up(stream, op->steps, column, sums);
+            tg_copy(first + at, sums, 16);
+        }
+        return;
+    }
     const int32_t factors = op->requantize == 0 ? 2 : 3;
     for (int32_t c = 0; c < op->channels; c += 2) {
         const int32_t at = tg_min(c, op->channels - 2);
-        int32_t sums[4] = {stream[0], stream[1], stream[2], stream[3]};
-        stream += 4;
-        for (int32_t k = 0; k < 4 * op->steps; k += 4, stream += 4) {
-            for (int32_t i = 0; i < 4; i++) {
-                const int32_t x = k + (i & 2);
-                const int32_t w = 2 * (i & 1);
-                sums[i] = tg_smlad(column[x], (uint32_t)stream[w], sums[i]);
-                sums[i] = tg_smlad(column[x + 1], (uint32_t)stream[w + 1], sums[i]);
-            }
-        }
+        stream = sum_up(stream, op->steps, column, sums);
         first[at] = scaled(stream, op->requantize, sums[0]);
         first[at + 1] = scaled(stream + factors, op->requantize, sums[1]);
         second[at] = scaled(stream, op->requantize, sums[2]);
