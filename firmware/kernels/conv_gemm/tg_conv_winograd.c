@@ -3,69 +3,81 @@
 #define COMPONENTS 4
 #define BLOCK 4 /* pixels made at a time */
 
-/* Halfwords of two channels: the even or the odd ones of four. x: six neighbours; column: where the
- * first component's go, the others follow at a distance of `words`. */
-static inline void transform(const uint32_t *x, uint32_t *column, int32_t words) {
-    column[0] = tg_ssub16(x[0], x[2]);
-    column[2] = tg_ssub16(x[2], x[4]);
-    column += words;
-    column[0] = tg_sadd16(x[1], x[2]);
-    column[2] = tg_sadd16(x[3], x[4]);
-    column += words;
-    column[0] = tg_ssub16(x[2], x[1]);
-    column[2] = tg_ssub16(x[4], x[3]);
-    column += words;
-    column[0] = tg_ssub16(x[1], x[3]);
-    column[2] = tg_ssub16(x[3], x[5]);
+/* Two of four channels of one pixel: the even ones or the odd ones. */
+static inline uint32_t halves(const int8_t *pixel, bool odd) {
+    const uint32_t x = tg_load4(pixel);
+    return odd ? tg_sxtb16_odd(x) : tg_sxtb16(x);
 }
 
-/* Six neighbours of one row, all channels, into the columns of the four components. */
+/* Two channels of both tiles into the columns of the four components, `words` apart. */
+static inline void transform(const int8_t *pixel, int32_t inputs, bool odd, uint32_t *column,
+                             int32_t words) {
+    const uint32_t x0 = halves(pixel, odd);
+    const uint32_t x1 = halves(pixel += inputs, odd);
+    const uint32_t x2 = halves(pixel += inputs, odd);
+    const uint32_t x3 = halves(pixel += inputs, odd);
+    const uint32_t x4 = halves(pixel += inputs, odd);
+    const uint32_t x5 = halves(pixel += inputs, odd);
+    column += odd ? 1 : 0;
+    column[0] = tg_ssub16(x0, x2);
+    column[2] = tg_ssub16(x2, x4);
+    column += words;
+    column[0] = tg_sadd16(x1, x2);
+    column[2] = tg_sadd16(x3, x4);
+    column += words;
+    column[0] = tg_ssub16(x2, x1);
+    column[2] = tg_ssub16(x4, x3);
+    column += words;
+    column[0] = tg_ssub16(x1, x3);
+    column[2] = tg_ssub16(x3, x5);
+}
+
+/* Six neighbours of one row, all channels. Returns where the next row's columns go on. */
 static uint32_t *transform_row(const int8_t *row, int32_t inputs, uint32_t *column, int32_t words) {
     for (const int8_t *end = row + inputs; row != end; row += 4, column += 4) {
-        uint32_t even[6];
-        uint32_t odd[6];
-        const int8_t *pixel = row;
-        for (int32_t i = 0; i < 6; i++, pixel += inputs) {
-            const uint32_t x = tg_load4(pixel);
-            even[i] = tg_sxtb16(x);
-            odd[i] = tg_sxtb16_odd(x);
-        }
-        transform(even, column, words);
-        transform(odd, column + 1, words);
+        transform(row, inputs, false, column, words);
+        transform(row, inputs, true, column, words);
     }
     return column;
 }
 
-static inline int8_t scaled(int32_t twice, const int32_t *factor) {
-    const int32_t nudge = factor[1] + (twice >> 31);
-    return (int8_t)tg_ssat8(tg_smmlar(twice, factor[0], nudge) >> factor[2]);
+typedef struct {
+    int32_t multiplier;
+    int32_t constant;
+    int32_t exponent;
+} factor_t;
+
+static inline int8_t scaled(uint32_t twice, factor_t factor) {
+    const int32_t sum = (int32_t)twice;
+    const int32_t high = tg_smmlar(sum, factor.multiplier, factor.constant + (sum >> 31));
+    return (int8_t)tg_ssat8(high >> factor.exponent);
 }
 
 /* Two neighbouring pixels of one channel, from its sums in the four components. */
-static inline void make_two(const int32_t *sums, int32_t words, const int32_t *factor,
-                            int8_t *output, int32_t channels) {
-    const uint32_t m0 = (uint32_t)sums[0];
-    const uint32_t m1 = (uint32_t)sums[words];
-    const uint32_t m2 = (uint32_t)sums[2 * words];
-    const uint32_t m3 = (uint32_t)sums[3 * words];
-    output[0] = scaled((int32_t)(m1 + m2 + m0), factor);
-    output[channels] = scaled((int32_t)(m1 - m2 - m3), factor);
+static inline void make_two(const uint32_t *sums, int32_t words, factor_t factor, int8_t *output,
+                            int32_t channels) {
+    const uint32_t m0 = sums[0];
+    const uint32_t m1 = sums[words];
+    const uint32_t m2 = sums[2 * words];
+    const uint32_t m3 = sums[3 * words];
+    output[0] = scaled(m1 + m2 + m0, factor);
+    output[channels] = scaled(m1 - m2 - m3, factor);
 }
 
 /* Four neighbouring pixels, all channels; the sums of a pair of filters are those of both for the
  * first tile, then for the second. */
-static void make_block(const tg_conv_winograd_t *op, const int32_t *sums, int8_t *output) {
+static void make_block(const tg_conv_winograd_t *op, const uint32_t *sums, int8_t *output) {
     const int32_t channels = op->channels;
-    const int32_t words = op->gemm.channels / 4;
-    for (int32_t c = 0; c < channels; c += 2, sums += 4) {
+    const int32_t words = op->gemm.channels >> 2;
+    const factor_t *factors = (const factor_t *)(const void *)op->factors;
+    for (int32_t c = 0; c < channels; c += 2) {
         const int32_t at = tg_min(c, channels - 2);
-        const int32_t *factor = op->factors + 3 * at;
-        int8_t *pixel = output + at;
-        make_two(sums, words, factor, pixel, channels);
-        make_two(sums + 1, words, factor + 3, pixel + 1, channels);
-        pixel += 2 * channels;
-        make_two(sums + 2, words, factor, pixel, channels);
-        make_two(sums + 3, words, factor + 3, pixel + 1, channels);
+        for (int32_t i = at; i < at + 2; i++, sums++) {
+            const factor_t factor = factors[i];
+            make_two(sums, words, factor, output + i, channels);
+            make_two(sums + 2, words, factor, output + i + 2 * channels, channels);
+        }
+        sums += 2;
     }
 }
 
@@ -98,7 +110,7 @@ void tg_conv_winograd(const tg_conv_winograd_t *op, const int8_t *input, int8_t 
             multiply(op, columns, sums);
             const int32_t bytes = tg_min(op->width - x, BLOCK) * op->channels;
             int8_t *target = bytes < BLOCK * op->channels ? block : output;
-            make_block(op, (const int32_t *)(const void *)sums, target);
+            make_block(op, (const uint32_t *)(const void *)sums, target);
             if (target != output) {
                 tg_copy(output, target, bytes);
             }
