@@ -19,4 +19,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_network_equals_reference(number: int, tmp_path: Path) -> None:
-    assert_exact(draw_network(np.random.default_rng([2026, number])), tmp_path, seed=number)
+    """Two of three networks pass through the exact graph passes, as in the product; the others do not."""
+    assert_exact(draw_network(np.random.default_rng([2026, number])), tmp_path, seed=number, optimize=number % 3 > 0)

@@ -23,6 +23,7 @@ from tinygen.codegen import ModelSource, Package, TflmArena, generate_package
 from tinygen.ir import Graph, ModelInterface, Program
 from tinygen.load.tflite import read_graph
 from tinygen.lower import lower
+from tinygen.optimize import optimize as run_passes
 from tinygen.oracle import InProcessOracle
 from tinygen.plan import MemoryPlan, plan
 from tinygen.resources import FIRMWARE
@@ -59,9 +60,17 @@ class Compiled:
     package: Package
 
 
-def compile_model(tflite: bytes, *, name: str = "m", transform: Transform | None = None) -> Compiled:
-    """Flatbuffer to package, through the same stages as the product; ``transform`` replaces calls by other forms."""
+def compile_model(
+    tflite: bytes, *, name: str = "m", transform: Transform | None = None, optimize: bool = False
+) -> Compiled:
+    """Flatbuffer to package, through the same stages as the product.
+
+    Args:
+        transform: replaces calls by other forms.
+        optimize: run the exact graph passes first.
+    """
     graph = read_graph(tflite, source="test.tflite", name=name)
+    graph = run_passes(graph)[0] if optimize else graph
     program = lower(graph, source="test.tflite")
     program = transform(program) if transform else program
     memory = plan(program)
@@ -152,9 +161,11 @@ def assert_exact(
     seed: int = 0,
     vectors: Sequence[Vector] | None = None,
     transform: Transform | None = None,
+    *,
+    optimize: bool = False,
 ) -> Compiled:
     """Generated C equals the reference interpreter bit for bit on random and extreme vectors."""
-    compiled = compile_model(tflite, transform=transform)
+    compiled = compile_model(tflite, transform=transform, optimize=optimize)
     chosen = list(vectors or random_vectors(compiled.graph, np.random.default_rng(seed)))
     actual = HostModel(compiled, folder).run(chosen)
     oracle = InProcessOracle(tflite)

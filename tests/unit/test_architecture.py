@@ -21,7 +21,8 @@ ORDER = (
     ("resources", "child"),
     ("board",),
     ("load", "oracle"),
-    ("convert", "compress", "optimize", "lower"),
+    ("convert", "compress", "lower"),
+    ("optimize",),  # passes ask an operator's room what it computes
     ("forms",),
     ("plan",),
     ("codegen",),

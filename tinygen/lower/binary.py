@@ -11,11 +11,10 @@ import numpy as np
 from tinygen.ir import DType, Graph, Op, Param, Quantization
 from tinygen.lower import checks
 from tinygen.lower.broadcast import BroadcastOperator
-from tinygen.lower.channels import fused_activation
+from tinygen.lower.channels import output_range
 from tinygen.lower.operator import register
 from tinygen.lower.requantize import (
     Rescale,
-    activation_range,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
@@ -52,7 +51,7 @@ class _Arithmetic(BroadcastOperator):
     def common_params(self, op: Op, graph: Graph) -> dict[str, Param]:
         """Zero points and the clamp."""
         first, second, output = _quantizations(op, graph)
-        low, high = activation_range(fused_activation(op), graph.output(op))
+        low, high = output_range(op, graph.output(op))
         return {
             "first_zero_point": first.zero_point,
             "second_zero_point": second.zero_point,
@@ -63,7 +62,7 @@ class _Arithmetic(BroadcastOperator):
 
     def clamp(self, op: Op, graph: Graph, scaled: Table) -> Table:
         """Add the output's zero point and clamp as the fused activation does."""
-        low, high = activation_range(fused_activation(op), graph.output(op))
+        low, high = output_range(op, graph.output(op))
         return np.clip(scaled + _quantizations(op, graph)[2].zero_point, low, high)
 
 

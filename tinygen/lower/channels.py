@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.ir import Constant, DType, Op, Param, Tensor
-from tinygen.lower.requantize import Rescale, quantize_multiplier
+from tinygen.lower.requantize import Rescale, activation_range, quantize_multiplier
 
-__all__ = ["bias_values", "channel_params", "check_bias", "check_weights", "fused_activation", "rescales"]
+__all__ = [
+    "bias_values",
+    "channel_params",
+    "check_bias",
+    "check_weights",
+    "fused_activation",
+    "output_range",
+    "rescales",
+]
 
 
 def check_weights(weights: Tensor | None, axis: int) -> Iterator[str]:
@@ -77,3 +85,15 @@ def channel_params(bias: NDArray[np.int64], factors: tuple[Rescale, ...]) -> dic
 def fused_activation(op: Op) -> int:
     """The schema's number of the operator's fused activation."""
     return int(str(op.options.get("fused_activation_function", 0)))
+
+
+def output_range(op: Op, target: Tensor) -> tuple[int, int]:
+    """The stored values to which an operator clamps its output.
+
+    That is the fused activation's range, or the ``output_min`` and ``output_max`` that a pass has put
+    in its place; no model file has those.
+    """
+    low, high = op.options.get("output_min"), op.options.get("output_max")
+    if isinstance(low, int) and isinstance(high, int):
+        return low, high
+    return activation_range(fused_activation(op), target)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from tinygen.ir import Constant, Graph, Op, Param, Tensor
 from tinygen.lower import checks
-from tinygen.lower.channels import channel_params, check_bias, check_weights, fused_activation, rescales
-from tinygen.lower.requantize import activation_range
+from tinygen.lower.channels import channel_params, check_bias, check_weights, output_range, rescales
 from tinygen.lower.window import Axis
 
 __all__ = ["SOURCES", "check_filters", "filter_params", "fold_zero_point", "patch_params", "scan_params"]
@@ -79,7 +78,7 @@ def filter_params(
         depth: weights of a filter.
     """
     assert target.quantization
-    low, high = activation_range(fused_activation(op), target)
+    low, high = output_range(op, target)
     return {
         "depth": depth,
         "output_zero_point": target.quantization.zero_point,

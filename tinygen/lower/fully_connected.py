@@ -14,11 +14,10 @@ from tinygen.lower.channels import (
     channel_params,
     check_bias,
     check_weights,
-    fused_activation,
+    output_range,
     rescales,
 )
 from tinygen.lower.operator import Operator, register
-from tinygen.lower.requantize import activation_range
 
 __all__ = ["FullyConnected"]
 
@@ -61,7 +60,7 @@ class FullyConnected(Operator):
         outputs, inputs = weights.shape
         bias = bias_values(graph.optional_input(op, 2), outputs)
         folded = bias - source.quantization.zero_point * weights.data.astype(np.int64).sum(axis=1)
-        low, high = activation_range(fused_activation(op), target)
+        low, high = output_range(op, target)
         yield Call(
             op=op.index,
             kernel="tg_fully_connected",

@@ -9,7 +9,7 @@ import numpy as np
 from tinygen.ir import Alias, Call, Constant, DType, Graph, Op, Step, View
 from tinygen.lower.unary_tables import STORED, Table
 
-__all__ = ["is_clip", "stored_values", "table_steps"]
+__all__ = ["is_clip", "stored_values", "table_of", "table_steps"]
 
 
 def stored_values(dtype: DType) -> Table:
@@ -40,6 +40,22 @@ def table_steps(op: Op, graph: Graph, table: Table, *, position: int = 0) -> Ite
         yield _call(op, graph, "tg_clip", {"min": int(table.min()), "max": int(table.max())}, source)
     else:
         yield _call(op, graph, "tg_lookup", {"table": Constant("table", by_byte)}, source)
+
+
+def table_of(step: Step, graph: Graph) -> Table | None:
+    """The table that a step of ``table_steps`` applies; ``None`` for other steps and other types than int8."""
+    source = step.inputs[0].tensor if isinstance(step, Call) else step.source
+    target = step.outputs[0].tensor if isinstance(step, Call) else step.target
+    if any(graph.tensors[t].dtype is not DType.INT8 for t in (source, target)):
+        return None
+    if isinstance(step, Alias):
+        return STORED
+    match step.kernel, step.params:
+        case "tg_clip", {"min": int(low), "max": int(high)}:
+            return np.clip(STORED, low, high)
+        case "tg_lookup", {"table": Constant(data=by_byte)}:
+            return np.asarray(by_byte.view(np.int8)[STORED & 0xFF], np.int64)
+    return None
 
 
 def _call(op: Op, graph: Graph, kernel: str, params: dict[str, int | Constant], source: int) -> Call:

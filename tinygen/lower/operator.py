@@ -19,6 +19,7 @@ class Operator(ABC):
     """
 
     kinds: ClassVar[tuple[str, ...]]
+    made_by_passes: ClassVar[bool] = False  # no model file has this operator
 
     @abstractmethod
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
@@ -61,4 +62,5 @@ def find(kind: str) -> Operator | None:
 
 
 def supported_kinds() -> tuple[str, ...]:
-    return tuple(sorted(_REGISTRY))
+    """The operators of model files that tinygen knows."""
+    return tuple(sorted(kind for kind, operator in _REGISTRY.items() if not operator.made_by_passes))

@@ -9,9 +9,8 @@ import numpy as np
 
 from tinygen.ir import Call, Graph, Op, Step, Tensor, View
 from tinygen.lower import checks
-from tinygen.lower.channels import fused_activation
+from tinygen.lower.channels import output_range
 from tinygen.lower.operator import Operator, register
-from tinygen.lower.requantize import activation_range
 from tinygen.lower.window import Layout, axes, check_axes, lead, option
 
 __all__ = ["Pool2D"]
@@ -44,7 +43,7 @@ class Pool2D(Operator):
         source, target = graph.input(op, 0), graph.output(op)
         batches, rows, columns, channels = source.shape
         height, width = axes(op, source, _kernel(op), target)
-        low, high = activation_range(fused_activation(op), target)
+        low, high = output_range(op, target)
         kernel = "tg_average_pool_2d" if op.kind == "AVERAGE_POOL_2D" else "tg_max_pool_2d"
         yield Call(
             op=op.index,

@@ -2,7 +2,8 @@
 
 Convolution, depthwise convolution and pooling visit an image by the same windows; TFLM computes their
 padding in ``padding.h``. A transposed convolution borrows its padding from the convolution that it
-transposes.
+transposes. Where a pass has folded a PAD into a convolution, the options ``pad_top``, ``pad_bottom``,
+``pad_left`` and ``pad_right`` say the padding in place of ``padding``; no model file has those.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tinygen.ir import Op, Tensor
 
-__all__ = ["Axis", "Layout", "Padding", "axes", "check_axes", "lead", "option", "padding_before"]
+__all__ = ["Axis", "Layout", "Padding", "axes", "check_axes", "lead", "option", "padding_around", "padding_before"]
 
 # Products of these fit the kernels' int32; a window that reaches further is a mistake in the file.
 MAX_REACH_BYTES = 1 << 28
@@ -78,8 +79,7 @@ def option(op: Op, name: str, default: int) -> int:
 
 def padding_before(padding: int, size: int, kernel: int, stride: int, dilation: int = 1) -> int:
     """Positions that TFLM pads before the input: half of what is missing, rounded down."""
-    outputs = _outputs(padding, size, kernel, stride, dilation)
-    return max((outputs - 1) * stride + _reach(kernel, dilation) - size, 0) // 2
+    return _around(padding, size, kernel, stride, dilation)[0]
 
 
 def axes(op: Op, source: Tensor, kernel: tuple[int, int], target: Tensor) -> tuple[Axis, Axis]:
@@ -89,21 +89,24 @@ def axes(op: Op, source: Tensor, kernel: tuple[int, int], target: Tensor) -> tup
         source, target: input and output, NHWC.
         kernel: height and width of a window, in taps.
     """
-    padding = option(op, "padding", Padding.SAME)
+    pads = padding_around(op, source, kernel)
     height, width = (
-        Axis(
-            size,
-            outputs,
-            taps,
-            stride,
-            dilation,
-            padding_before(padding, size, taps, stride, dilation),
-        )
-        for size, outputs, taps, stride, dilation in zip(
-            source.shape[1:3], target.shape[1:3], kernel, *_steps(op), strict=True
+        Axis(size, outputs, taps, stride, dilation, before)
+        for size, outputs, taps, stride, dilation, (before, _) in zip(
+            source.shape[1:3], target.shape[1:3], kernel, *_steps(op), pads, strict=True
         )
     )
     return height, width
+
+
+def padding_around(op: Op, source: Tensor, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Positions padded before and after the input's rows, and before and after its columns."""
+    if "pad_top" in op.options:
+        top, bottom, left, right = (option(op, f"pad_{side}", 0) for side in ("top", "bottom", "left", "right"))
+        return (top, bottom), (left, right)
+    padding = option(op, "padding", Padding.SAME)
+    rows, columns = (_around(padding, *axis) for axis in zip(source.shape[1:3], kernel, *_steps(op), strict=True))
+    return rows, columns
 
 
 def check_axes(op: Op, source: Tensor, kernel: tuple[int, int], target: Tensor) -> Iterator[str]:
@@ -124,9 +127,16 @@ def check_axes(op: Op, source: Tensor, kernel: tuple[int, int], target: Tensor) 
     if max(reach) * source.shape[3] * max(source.shape[2], 1) > MAX_REACH_BYTES:
         yield f"a window that reaches over {reach[0]}x{reach[1]} pixels is too large for a microcontroller"
         return
+    if "pad_top" in op.options:
+        sizes = [
+            size + sum(pads) for size, pads in zip(source.shape[1:3], padding_around(op, source, kernel), strict=True)
+        ]
+        padding = Padding.VALID
+    else:
+        sizes = list(source.shape[1:3])
     expected = tuple(
         _outputs(padding, size, taps, stride, dilation)
-        for size, taps, stride, dilation in zip(source.shape[1:3], kernel, strides, dilations, strict=True)
+        for size, taps, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
     )
     if (source.shape[0], *expected) != target.shape[:3]:
         yield (
@@ -198,6 +208,13 @@ def _writes(
 
 def _reach(kernel: int, dilation: int) -> int:
     return (kernel - 1) * dilation + 1
+
+
+def _around(padding: int, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """Half of what is missing, rounded down, before the input; the rest behind it."""
+    outputs = _outputs(padding, size, kernel, stride, dilation)
+    missing = max((outputs - 1) * stride + _reach(kernel, dilation) - size, 0)
+    return missing // 2, missing - missing // 2
 
 
 def _outputs(padding: int, size: int, kernel: int, stride: int, dilation: int) -> int:

@@ -17,4 +17,4 @@ def remove_unused(graph: Graph) -> Graph:
         if needed.intersection(op.outputs):
             kept.append(op)
             needed.update(t for t in op.inputs if t is not None)
-    return replace(graph, ops=tuple(reversed(kept)))
+    return graph if len(kept) == len(graph.ops) else replace(graph, ops=tuple(reversed(kept)))
