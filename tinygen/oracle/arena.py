@@ -1,24 +1,25 @@
 """The smallest arena with which TensorFlow Lite Micro runs a model, on this machine.
 
 The interpreter in the wheel is built for 64 bits: its structures hold wider pointers than on a
-microcontroller, so what is enough here is enough there.
+microcontroller, so what is enough here is enough there. On an arena that is far too small TFLM may crash
+instead of refusing: a child process tries the sizes, and where it dies, the search goes on in another one.
 """
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
-from tinygen.child import Message, run_child, serve
-from tinygen.oracle.interpreter import InProcessOracle
+from tinygen.child import Message, run_child
+from tinygen.errors import ToolError
 
 __all__ = ["tflm_arena_bytes"]
 
-GRANULARITY = 16
 TIMEOUT_SECONDS = 300.0
+MAX_CRASHES = 24
 
 
 def tflm_arena_bytes(tflite: bytes, *, name: str = "model") -> int:
-    """Measure the arena by bisection, in a child process.
+    """Measure the arena by bisection, in child processes.
 
     Args:
         tflite: the flatbuffer.
@@ -29,39 +30,33 @@ def tflm_arena_bytes(tflite: bytes, *, name: str = "model") -> int:
 
     Raises:
         ModelError: TFLM refuses the model with any arena.
-        ToolError: it crashed or took too long.
+        ToolError: it crashes with any, or takes too long.
     """
-    import numpy as np
+    too_small, enough = 0, 0
+    tried = 0
 
-    request = Message({}, {"tflite": np.frombuffer(tflite, np.uint8)})
-    answer = run_child(
-        "tinygen.oracle.arena", request, subject=f"measuring TFLM's arena for {name}", time_limit=TIMEOUT_SECONDS
-    )
-    return int(answer.values["arena_bytes"])
+    def remember(text: str) -> None:
+        nonlocal too_small, enough, tried
+        word, size = text.split()
+        tried = int(size)
+        if word == "enough":
+            enough = tried
+        elif word == "small":
+            too_small = tried
 
-
-def _handle(request: Message) -> Message:
-    tflite = request.arrays["tflite"].tobytes()
-    InProcessOracle(tflite, preserve_all=False)  # refuses what no arena would help
-    # TFLM's allocator aborts on arenas that can't even hold its own first structures.
-    low, high = 4096, 4096
-    while not _runs(tflite, high):
-        low, high = high, 2 * high
-    while high - low > GRANULARITY:
-        middle = math.ceil((low + high) / 2 / GRANULARITY) * GRANULARITY
-        low, high = (low, middle) if _runs(tflite, middle) else (middle, high)
-    return Message({"arena_bytes": high})
-
-
-def _runs(tflite: bytes, arena_bytes: int) -> bool:
-    from tinygen.errors import ModelError
-
-    try:
-        InProcessOracle(tflite, preserve_all=False, arena_bytes=arena_bytes)
-    except ModelError:
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    serve(_handle)
+    for _ in range(MAX_CRASHES):
+        request = Message({"too_small": too_small, "enough": enough}, {"tflite": np.frombuffer(tflite, np.uint8)})
+        try:
+            answer = run_child(
+                "tinygen.oracle.arena_worker",
+                request,
+                subject=f"measuring TFLM's arena for {name}",
+                time_limit=TIMEOUT_SECONDS,
+                on_progress=remember,
+            )
+            return int(answer.values["arena_bytes"])
+        except ToolError:
+            if tried <= too_small:
+                raise
+            too_small = tried  # it died of this size
+    raise ToolError(f"TensorFlow Lite Micro crashes on {name} with every arena that was tried")
