@@ -18,7 +18,7 @@ from tinygen.forms.packing import Filters, filters_of
 from tinygen.ir import Call, Constant, Graph, Param
 from tinygen.lower.requantize import Rescale, multiply_by_quantized_multiplier
 
-__all__ = ["DepthwiseStrip", "Window", "shortened"]
+__all__ = ["DepthwiseStrip", "Shortened", "Window", "shortened", "stream_of"]
 
 Ints = NDArray[np.int64]
 HEADER = "depthwise/tg_depthwise.h"
@@ -82,79 +82,127 @@ class Window:
         return (self.output_height * self.output_width - self.input_height * self.input_width) * self.channels
 
 
-def shortened(filters: Filters) -> Filters | None:
-    """The same layer with exponents in ``EXPONENTS``, as the two-instruction requantization needs it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Shortened:
+    """A layer whose exponents all are in ``EXPONENTS``.
+
+    Attributes:
+        rounding: [channels], what is added before the last shift.
+    """
+
+    filters: Filters
+    rounding: Ints
+
+    @property
+    def scale(self) -> Ints:
+        """1 + d: how far filters and biases are shifted to the left."""
+        return 1 + SHIFT - self.filters.exponent
+
+    @property
+    def plain(self) -> bool:
+        """Whether the rounding follows from the exponents."""
+        return bool((self.rounding == _rounding(self.filters.exponent, self.filters.zero_point)).all())
+
+    @property
+    def fits(self) -> bool:
+        """Whether exponents, filters and sums have the sizes that the kernels need."""
+        exponent = self.filters.exponent
+        if exponent.min() < EXPONENTS.start or exponent.max() >= EXPONENTS.stop:
+            return False
+        weights = self.filters.weights << self.scale[:, None]
+        halves = weights.min() >= -(1 << 15) and weights.max() < 1 << 15
+        return bool(halves and (self.filters.magnitude << self.scale < 1 << 31).all())
+
+
+def shortened(filters: Filters) -> Shortened | None:
+    """The same layer as the two-instruction requantization of ``tg_depthwise.h`` needs it.
 
     A channel whose output never changes becomes a constant, and one with a larger exponent gets a coarser
-    factor if every sum that it can have is rescaled as before. ``None`` if the layer has other channels, or
-    a lower limit below its zero point (see ``tg_depthwise.h``).
+    factor, if there is one that rescales every sum that the channel can have as before. ``None`` if the
+    layer has other channels, or a lower limit below its zero point.
     """
     if filters.low < filters.zero_point:
         return None
-    fields = [filters.weights, filters.bias, filters.multiplier, filters.exponent, filters.smallest, filters.largest]
-    weights, bias, multiplier, exponent, smallest, largest = (field.copy() for field in fields)
-    if (filters.magnitude << np.maximum(-exponent, 0) >= 1 << 31).any():
+    if (filters.magnitude << np.maximum(-filters.exponent, 0) >= 1 << 31).any():
         return None
+    fields = ("weights", "bias", "multiplier", "exponent", "smallest", "largest")
+    filters = replace(filters, **{name: getattr(filters, name).copy() for name in fields})
+    rounding = _rounding(np.clip(filters.exponent, 0, SHIFT - 1), filters.zero_point)
     for i in range(filters.count):
-        rescale = Rescale(int(multiplier[i]), -int(exponent[i]))
-        ends = np.array([smallest[i], largest[i]])
-        low, high = np.clip(
-            multiply_by_quantized_multiplier(ends, rescale) + filters.zero_point, filters.low, filters.high
-        )
+        low, high = _outputs(filters, i, np.array([filters.smallest[i], filters.largest[i]]))
         if low == high:
-            weights[i], multiplier[i], exponent[i] = 0, 1 << 30, SHIFT - 1
-            bias[i] = smallest[i] = largest[i] = (int(low) - filters.zero_point) << SHIFT
-        elif exponent[i] >= SHIFT:
-            coarse = _coarser(filters, i, rescale)
+            filters.weights[i], filters.multiplier[i], filters.exponent[i] = 0, 1 << 30, SHIFT - 1
+            filters.bias[i] = (int(low) - filters.zero_point) << SHIFT
+            filters.smallest[i] = filters.largest[i] = filters.bias[i]
+            rounding[i] = _rounding(filters.exponent[i], filters.zero_point)
+        elif filters.exponent[i] >= SHIFT:
+            coarse = _coarser(filters, i)
             if coarse is None:
                 return None
-            multiplier[i], exponent[i] = coarse, SHIFT - 1
-    short = replace(
-        filters,
-        weights=weights,
-        bias=bias,
-        multiplier=multiplier,
-        exponent=exponent,
-        smallest=smallest,
-        largest=largest,
-    )
-    if exponent.min() < EXPONENTS.start or exponent.max() >= EXPONENTS.stop:
-        return None
-    scale = _scale(short)
-    fits = np.abs(weights << scale[:, None]).max() <= 1 << 15 and (weights << scale[:, None]).max() < 1 << 15
-    return short if fits and (short.magnitude << scale < 1 << 31).all() else None
+            filters.multiplier[i], filters.exponent[i] = coarse.multiplier, SHIFT - 1
+            for values in (filters.bias, filters.smallest, filters.largest):
+                values[i] += coarse.offset
+            rounding[i] = coarse.rounding
+    short = Shortened(filters, rounding)
+    return short if short.fits else None
 
 
-def _scale(filters: Filters) -> Ints:
-    """1 + d: how far filters and biases are shifted to the left."""
-    return 1 + SHIFT - filters.exponent
+def _rounding(exponent: Ints, zero_point: int) -> Ints:
+    """2^(d - 1) + 2^(SHIFT - 1) + zero point * 2^SHIFT."""
+    return np.asarray((1 << (SHIFT - 1 - exponent)) + (1 << (SHIFT - 1)) + (zero_point << SHIFT))
 
 
-def _coarser(filters: Filters, channel: int, rescale: Rescale) -> int | None:
-    """A multiplier for the exponent ``SHIFT - 1`` that rescales each sum of the channel as before."""
+def _outputs(filters: Filters, channel: int, sums: Ints) -> Ints:
+    """The stored outputs of a channel's sums."""
+    rescale = Rescale(int(filters.multiplier[channel]), -int(filters.exponent[channel]))
+    outputs = multiply_by_quantized_multiplier(sums, rescale) + filters.zero_point
+    return np.clip(outputs, filters.low, filters.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Coarse:
+    """A factor of exponent ``SHIFT - 1``, applied to the sum plus an offset."""
+
+    multiplier: int
+    rounding: int
+    offset: int
+
+
+def _coarser(filters: Filters, channel: int) -> Coarse | None:
+    """Short arithmetic that rescales each sum of a channel as its own factor does.
+
+    An output is at least v from some sum t(v) on, with both arithmetics; the coarse one gets there at
+    c(v) = ceil(((v - zero point) * 2^SHIFT + zero point * 2^SHIFT - rounding) * 2^30 / multiplier). If all
+    c(v) - t(v) are equal, an offset of that size makes them the same. Roundings other than the plain one
+    move the fractions before the ceiling; one of some hundred usually fits.
+    """
     smallest, largest = int(filters.smallest[channel]), int(filters.largest[channel])
     if largest - smallest >= MAX_TRIED_SUMS:
         return None
-    sums = np.arange(smallest, largest + 1, dtype=np.int64)
-    wanted = np.clip(multiply_by_quantized_multiplier(sums, rescale) + filters.zero_point, filters.low, filters.high)
-    first = rescale.multiplier >> (-rescale.shift - (SHIFT - 1))
-    rounding = 1 + (1 << (SHIFT - 1)) + (filters.zero_point << SHIFT)
-    for multiplier in (first, first + 1):
-        outputs = ((4 * sums * multiplier >> 32) + rounding) >> SHIFT
-        if (np.clip(outputs, filters.low, filters.high) == wanted).all():
-            return multiplier
+    outputs = _outputs(filters, channel, np.arange(smallest, largest + 1, dtype=np.int64))
+    steps = np.flatnonzero(np.diff(outputs))
+    if (np.diff(outputs) > 1).any():
+        return None
+    reached = smallest + 1 + steps  # t(v)
+    values = outputs[steps + 1]
+    first = int(filters.multiplier[channel]) >> (int(filters.exponent[channel]) - (SHIFT - 1))
+    plain = int(_rounding(np.int64(SHIFT - 1), filters.zero_point))  # type: ignore[arg-type]
+    roundings = plain + np.array(sorted(range(-512, 512), key=abs))
+    for multiplier in range(first - 2, first + 4):
+        offsets = -((roundings[:, None] - (values << SHIFT)[None, :]) * (1 << 30) // multiplier) - reached
+        same = np.flatnonzero(offsets.min(axis=1) == offsets.max(axis=1))
+        if same.size:
+            return Coarse(multiplier, int(roundings[same[0]]), int(offsets[same[0], 0]))
     return None
 
 
-def stream_of(filters: Filters) -> NDArray[np.int32]:
-    """[channels, 9] words as ``TG_DEPTHWISE_CHANNEL_WORDS`` describes them; ``filters`` are shortened."""
-    scale = _scale(filters)
+def stream_of(short: Shortened) -> NDArray[np.int32]:
+    """[channels, 9] words as ``TG_DEPTHWISE_CHANNEL_WORDS`` describes them."""
+    filters, scale = short.filters, short.scale
     w = (filters.weights << scale[:, None]).reshape(-1, 3, 3) & 0xFFFF  # [channel][row][column]
-    pairs = np.stack([w[:, 0] | w[:, 1] << 16, w[:, 1] | w[:, 2] << 16], axis=-1)
-    rounding = (1 << (scale - 2)) + (1 << (SHIFT - 1)) + (filters.zero_point << SHIFT)
-    words = np.concatenate(
-        [pairs.reshape(-1, 6), np.stack([filters.multiplier, rounding, filters.bias << scale], axis=1)], axis=1
-    )
+    pairs = np.stack([w[:, 0] | w[:, 1] << 16, w[:, 1] | w[:, 2] << 16], axis=-1).reshape(-1, 6)
+    factors = np.stack([filters.multiplier, short.rounding, filters.bias << scale], axis=1)
+    words = np.concatenate([pairs, factors], axis=1)
     return (words & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
@@ -168,13 +216,14 @@ class DepthwiseStrip(Form):
         window = Window.of(call)
         if not target.dsp or window is None or not _strip_serves(window):
             return
-        filters = shortened(filters_of(_mapping(call.params, "filters")))
-        if filters is None:
+        short = shortened(filters_of(_mapping(call.params, "filters")))
+        if short is None:
             return
-        for name, params, scratch, make in (
-            ("int16", {"stream": Constant("stream", stream_of(filters))}, 0, 0),
-            ("int8", _int8_params(call, filters), 4 * 36, MAKE_INSTRUCTIONS),
-        ):
+        stream: dict[str, Param] = {"stream": Constant("stream", stream_of(short))}
+        ways = [("int16", stream, 0, 0)]
+        if short.plain:
+            ways.append(("int8", _int8_params(short.filters), 4 * 36, MAKE_INSTRUCTIONS))
+        for name, params, scratch, make in ways:
             yield Candidate(
                 form=name,
                 calls=(
@@ -187,7 +236,7 @@ class DepthwiseStrip(Form):
                             "depthwise/tg_depthwise_rows.c",
                             "depthwise/tg_depthwise_strip.c",
                         ),
-                        params={"strip": _strip_params(window, filters), **params},
+                        params={"strip": _strip_params(window, short.filters), **params},
                         scratch_bytes=scratch + _strip_bytes(window),
                         lead={0: _strip_lead(window)},
                     ),
@@ -226,7 +275,7 @@ def _strip_params(window: Window, filters: Filters) -> dict[str, Param]:
     }
 
 
-def _int8_params(call: Call, filters: Filters) -> dict[str, Param]:
+def _int8_params(filters: Filters) -> dict[str, Param]:
     """One factor for all channels where the layer has one, and where no channel had to be changed."""
     factors = np.unique(np.stack([filters.multiplier, filters.exponent], axis=1), axis=0)
     count = 1 if len(factors) == 1 else filters.count
