@@ -2,13 +2,15 @@
 # make test   set up, then run all tests
 # make quick  the tests that take seconds
 # make lint   ruff, mypy, clang-format
+# make bench  measure the MLPerf Tiny models, write docs/BENCHMARKS.md (TFLM=dir: TensorFlow Lite Micro, too)
+# make sizes  measure the kernels' code, from which forms are chosen
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 C_FILES = $(shell git ls-files -co --exclude-standard 'firmware/*.c' 'firmware/*.h')
 
-.PHONY: run test quick lint format setup clean
+.PHONY: run test quick lint bench sizes format setup clean
 
 run: setup
 	$(BIN)/python examples/digits/train.py
@@ -25,6 +27,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+
+bench: setup
+	$(BIN)/python scripts/bench.py $(if $(TFLM),--tflm $(TFLM))
+
+sizes: setup
+	$(BIN)/python scripts/measure_kernels.py
 
 format: setup
 	$(BIN)/ruff format .
