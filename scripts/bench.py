@@ -68,6 +68,19 @@ class Row:
         )
 
 
+INTRODUCTION = f"""\
+# Benchmarks
+
+The MLPerf Tiny int8 models on an STM32F405 (Cortex-M4F) in QEMU, written by `make bench`; counts are exact and repeat.
+Flash and RAM are those of the whole application image: vector table, start-up, model, one UART line; RAM includes the
+stack. Every build is bit-exact against TensorFlow Lite Micro's reference kernels.
+
+*Live* MACs are those that remain when channels are removed that can't influence any output. The bound of an arena is
+proven by the planner for the kernels chosen; that of flash are the smallest constants alone; that of instructions is
+{INSTRUCTIONS_PER_MAC_BOUND} for each live MAC: two multiply-accumulates an instruction, and nothing else.
+"""
+
+
 Table = dict[str, dict[str, Row]]
 
 
@@ -111,17 +124,7 @@ def worse(now: Table, before: Mapping[str, Mapping[str, Mapping[str, int]]]) -> 
 
 def render(table: Table, tflm: Mapping[str, Mapping[str, int]]) -> str:
     """The page; every number comes from the measurement or from docs/tflm_before.json."""
-    lines = [
-        "# Benchmarks",
-        "",
-        "The MLPerf Tiny int8 models on an STM32F405 (Cortex-M4F) in QEMU, written by `make bench`; counts are exact and",
-        "repeat. Flash and RAM are those of the whole application image: vector table, start-up, model, one UART line; RAM",
-        "includes the stack. Every build is bit-exact against TensorFlow Lite Micro's reference kernels.",
-        "*Live* MACs are those that remain when channels are removed that can't influence any output.",
-        "The bound of an arena is proven by the planner for the kernels chosen; that of flash are the constants alone; that",
-        f"of instructions is {INSTRUCTIONS_PER_MAC_BOUND} for each live MAC: two multiply-accumulates an instruction, and nothing else.",
-        "",
-    ]
+    lines = [INTRODUCTION]
     for model, modes in table.items():
         lines += [f"## {model}", "", *_model_table(modes, tflm[model]), ""]
     return "\n".join(lines)
