@@ -1,8 +1,9 @@
 """Cross compiler and linker: from a generated package to firmware images and their sizes."""
 
 from tinygen.build.budget import Budget, Limits, check_budget, usage_table
-from tinygen.build.firmware import BuildResult, Optimization, build_firmware
+from tinygen.build.firmware import BuildResult, Optimization, build_arena_image, build_firmware
 from tinygen.build.sizes import PARTS, Sizes, Symbol, measure_image
+from tinygen.build.tflm import Tflm, find_tflm
 from tinygen.build.toolchain import Toolchain, find_toolchain
 
 __all__ = [
@@ -13,9 +14,12 @@ __all__ = [
     "Optimization",
     "Sizes",
     "Symbol",
+    "Tflm",
     "Toolchain",
+    "build_arena_image",
     "build_firmware",
     "check_budget",
+    "find_tflm",
     "find_toolchain",
     "measure_image",
     "usage_table",

@@ -16,25 +16,18 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from tinygen.board import Board, format_bytes
-from tinygen.build.linker import linker_script, rendered_sources
+from tinygen.build.linker import linker_script
+from tinygen.build.objects import Optimization, Tree
 from tinygen.build.sizes import Sizes, measure_image
+from tinygen.build.tflm import Tflm, require_cxx
 from tinygen.build.toolchain import CompileJob, Failure, Toolchain, compile_all, find_toolchain, run_tool
-from tinygen.errors import BudgetError, OptionError
+from tinygen.errors import BudgetError
 from tinygen.ir import ModelInterface
-from tinygen.resources import FIRMWARE
 
-__all__ = ["BuildResult", "Optimization", "build_firmware"]
+__all__ = ["BuildResult", "Optimization", "build_arena_image", "build_firmware"]
 
+_DEFAULT = Optimization()
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
-_SUFFIXES = {".c", ".S"}
-
-
-@dataclass(frozen=True, slots=True)
-class Optimization:
-    """Compiler options: kernels take the time, everything else only space."""
-
-    kernels: str = "-O2"
-    other: str = "-Os"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +37,20 @@ class BuildResult:
     Attributes:
         elf, hex, map: the application.
         validate_elf: the validation image, without vectors yet.
-        profile_elf: the same with a probe after each operator.
+        profile_elf: the same with a probe after each operator; ``None`` for TensorFlow Lite Micro.
         compiler: name and version.
         sizes: of the application image.
+        notes: what a user should know of what was linked.
     """
 
     elf: Path
     hex: Path
     map: Path
     validate_elf: Path
-    profile_elf: Path
+    profile_elf: Path | None
     compiler: str
     sizes: Sizes
-
-
-@dataclass(frozen=True, slots=True)
-class _Objects:
-    """Objects of the three images, relative to the working directory."""
-
-    common: tuple[CompileJob, ...]
-    model: tuple[CompileJob, ...]
-    probed: tuple[CompileJob, ...]
-    application: tuple[CompileJob, ...]
-    validation: tuple[CompileJob, ...]
-    plain: tuple[CompileJob, ...]
-    profile: tuple[CompileJob, ...]
-
-    def all(self) -> list[CompileJob]:
-        groups = (self.common, self.model, self.probed, self.application, self.validation, self.plain, self.profile)
-        return [job for group in groups for job in group]
+    notes: tuple[str, ...] = ()
 
 
 def build_firmware(
@@ -82,8 +60,8 @@ def build_firmware(
     out: Path,
     *,
     work_dir: Path,
-    runtime: str = "aot",
-    optimization: Optimization = Optimization(),
+    tflm: Tflm | None = None,
+    optimization: Optimization = _DEFAULT,
 ) -> BuildResult:
     """Compile and link a package for a board.
 
@@ -93,32 +71,29 @@ def build_firmware(
         package: folder of the generated package.
         out: where the images go; created.
         work_dir: for objects and rendered sources; created, and left for who wants to look.
+        tflm: link TensorFlow Lite Micro's interpreter instead of the ahead-of-time code.
 
     Raises:
         ToolError: the compiler is missing or failed.
         BudgetError: an image does not fit the board's memory.
-        OptionError: this runtime can't be linked.
     """
-    if runtime != "aot":
-        raise OptionError(
-            f"runtime {runtime!r} can't be linked into firmware",
-            hint="Use --runtime aot; the package's tflm folder builds in a project that has TensorFlow Lite Micro.",
-        )
     toolchain = find_toolchain(board.cpu)
-    out, work_dir, package = out.resolve(), work_dir.resolve(), package.resolve()
-    for folder in (out, work_dir / "generated"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for name, text in rendered_sources(board, model).items():
-        (work_dir / "generated" / name).write_text(text, encoding="utf-8")
-    objects = _objects(package, board, work_dir, optimization)
-    compile_all(toolchain, objects.all(), work_dir)
+    tree = Tree.create(package, model, board, work_dir, tflm, optimization)
+    out = out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    objects = tree.objects()
+    if tflm is not None:
+        require_cxx(toolchain, tree.work_dir)
+    compile_all(toolchain, objects.all(), tree.work_dir)
 
-    link = _Linker(toolchain, board, work_dir, out)
+    link = _Linker(toolchain, board, tree.work_dir, out, tree.libraries())
     application = (*objects.common, *objects.model, *objects.application)
     elf, map_file = link(model.name, application, vectors=False)
     validation = (*objects.common, *objects.validation)
     validate_elf, _ = link(f"{model.name}_validate", (*validation, *objects.model, *objects.plain), vectors=True)
-    profile_elf, _ = link(f"{model.name}_profile", (*validation, *objects.probed, *objects.profile), vectors=True)
+    profile_elf = None
+    if objects.probed:
+        profile_elf, _ = link(f"{model.name}_profile", (*validation, *objects.probed, *objects.profile), vectors=True)
     hex_file = out / f"{model.name}.hex"
     run_tool([str(toolchain.objcopy), "-O", "ihex", elf.name, hex_file.name], cwd=out)
     return BuildResult(
@@ -128,57 +103,38 @@ def build_firmware(
         validate_elf=validate_elf,
         profile_elf=profile_elf,
         compiler=toolchain.version,
-        sizes=measure_image(elf, map_file, f"{model.name}_arena"),
+        sizes=measure_image(elf, map_file, _arena_symbol(model, tflm)),
+        notes=() if tflm is None else (tflm.note,),
     )
 
 
-def _objects(package: Path, board: Board, work_dir: Path, optimization: Optimization) -> _Objects:
-    firmware = FIRMWARE.resolve()
-    validate = firmware / "validate"
-    # Debug information names folders as they are in the build tree, whatever they are here.
-    mapped = [f"-ffile-prefix-map={p}={n}" for p, n in ((package, "model"), (firmware, "firmware"), (work_dir, "."))]
-    model_flags = [*mapped, f"-I{package / 'include'}", f"-I{package / 'src'}", f"-I{package / 'kernels'}"]
-    flags = [*model_flags, f"-I{firmware / 'include'}", f"-I{work_dir / 'generated'}", optimization.other]
-    probe = (*model_flags, optimization.other, "-include", str(validate / "probe.h"))
+def build_arena_image(
+    package: Path, model: ModelInterface, board: Board, *, work_dir: Path, tflm: Tflm, arena_bytes: int
+) -> Path:
+    """Link an image that finds the smallest arena for TensorFlow Lite Micro's interpreter.
 
-    def jobs(sources: Sequence[Path], root: Path, folder: str, options: Sequence[str]) -> tuple[CompileJob, ...]:
-        return tuple(
-            CompileJob(source, Path("obj", folder, source.relative_to(root).with_suffix(".o")), tuple(options))
-            for source in sources
-        )
+    Args:
+        arena_bytes: the arena that it has to try with.
 
-    def firmware_jobs(*sources: Path) -> tuple[CompileJob, ...]:
-        return jobs(sources, firmware, "firmware", flags)
+    Returns:
+        The image, in ``work_dir``.
 
-    kernels = _sources(package / "kernels")
-    generated = _sources(package / "src")
-    rendered = work_dir / "generated"
-    drivers = firmware / "drivers"
-    ticks = [drivers / "ticks" / f"{t.driver}.c" for t in board.ticks]
-    return _Objects(
-        common=(
-            *jobs(kernels, package / "kernels", "kernels", [*model_flags, optimization.kernels]),
-            *firmware_jobs(*_sources(firmware / board.cpu.startup)),
-            *firmware_jobs(*(firmware / "runtime" / f"{name}.c" for name in ("memory", "text"))),
-            *firmware_jobs(drivers / "clock" / f"{board.clock.driver}.c", drivers / "uart" / f"{board.uart.driver}.c"),
-            *firmware_jobs(firmware / "app" / "app.c"),
-            *jobs([rendered / "model_glue.c"], rendered, "rendered", flags),
-        ),
-        model=jobs(generated, package / "src", "src", [*model_flags, optimization.other]),
-        probed=jobs(generated, package / "src", "probed", probe),
-        application=firmware_jobs(firmware / "app" / "main.c"),
-        validation=(
-            *firmware_jobs(*(firmware / "runtime" / f"{name}.c" for name in ("crc32", "ticks"))),
-            *firmware_jobs(*ticks, validate / "main.c", validate / "vectors.c"),
-            *jobs([rendered / "board_ticks.c"], rendered, "rendered", flags),
-        ),
-        plain=firmware_jobs(validate / "profile_none.c"),
-        profile=firmware_jobs(validate / "profile.c"),
-    )
+    Raises:
+        ToolError: the compiler is missing or failed.
+        BudgetError: the image does not fit the board's memory.
+    """
+    toolchain = find_toolchain(board.cpu)
+    tree = Tree.create(package, model, board, work_dir, tflm, _DEFAULT)
+    require_cxx(toolchain, tree.work_dir)
+    jobs = tree.arena_objects(arena_bytes)
+    compile_all(toolchain, jobs, tree.work_dir)
+    link = _Linker(toolchain, board, tree.work_dir, tree.work_dir, tree.libraries())
+    return link(f"{model.name}_arena", jobs, vectors=False)[0]
 
 
-def _sources(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+def _arena_symbol(model: ModelInterface, tflm: Tflm | None) -> str:
+    name = f"{model.name}_arena"
+    return name if tflm is None else f"_ZL{len(name)}{name}"  # a static variable in C++
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +143,7 @@ class _Linker:
     board: Board
     work_dir: Path
     out: Path
+    libraries: Sequence[str]
 
     def __call__(self, name: str, jobs: Sequence[CompileJob], *, vectors: bool) -> tuple[Path, Path]:
         """Link ``name``.elf into the output folder; returns it and its map."""
@@ -200,7 +157,7 @@ class _Linker:
             *("-Wl,--gc-sections", "-Wl,--build-id=none", f"-Wl,-Map={name}.map", "-Wl,-z,max-page-size=16"),
             *(str(job.object) for job in jobs),
             # Behind our own objects: only what they leave open is taken from the C library.
-            *("-Wl,--start-group", "-lm", "-lc", "-lgcc", "-Wl,--end-group"),
+            *("-Wl,--start-group", *self.libraries, "-Wl,--end-group"),
             *("-o", elf.name),
         ]
         try:

@@ -98,7 +98,7 @@ def part_of(object_file: str) -> str:
     if path.startswith("obj/"):
         return "application"
     if "tensorflow-microlite" in name:
-        return "runtime"
+        return "kernels" if "(arm_" in name else "runtime"  # CMSIS-NN's files
     return "c_library"
 
 

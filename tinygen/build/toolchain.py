@@ -15,7 +15,7 @@ from pathlib import Path
 from tinygen.board import Cpu
 from tinygen.errors import ToolError
 
-__all__ = ["CompileJob", "Failure", "Toolchain", "compile_all", "find_toolchain", "run_tool"]
+__all__ = ["CXX_FLAGS", "CompileJob", "Failure", "Toolchain", "compile_all", "find_toolchain", "run_tool"]
 
 LAST_LINES = 20
 TOOL_SECONDS = 300
@@ -38,6 +38,13 @@ COMMON_FLAGS = (
     "-Wall",
     "-Wextra",
     "-g",
+)
+# C++ is TensorFlow Lite Micro's alone. Its headers need the hosted library's.
+CXX_FLAGS = (
+    "-std=c++17",
+    "-fno-exceptions",
+    "-fno-rtti",
+    *COMMON_FLAGS[2:],
 )
 
 
@@ -153,7 +160,9 @@ def compile_all(toolchain: Toolchain, jobs: Sequence[CompileJob], work_dir: Path
         folder.mkdir(parents=True, exist_ok=True)
 
     def compile_one(job: CompileJob) -> None:
-        flags = (*toolchain.cpu_flags, *COMMON_FLAGS, *job.flags)
+        # The driver tells C++ by its suffix; g++ is no other compiler, it only links another library.
+        common = CXX_FLAGS if job.source.suffix == ".cc" else COMMON_FLAGS
+        flags = (*toolchain.cpu_flags, *common, *job.flags)
         command = [str(toolchain.compiler), *flags, "-c", str(job.source), "-o", str(job.object)]
         run_tool(command, cwd=work_dir)
 

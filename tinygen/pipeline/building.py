@@ -13,6 +13,7 @@ from tinygen.errors import OptionError
 from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, compile_model, target_of
+from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
 from tinygen.pipeline.options import BuildOptions, ModelOptions
 from tinygen.pipeline.reporting import build_report
 from tinygen.pipeline.stages import Progress, Stages
@@ -34,11 +35,14 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
     emulator = pick_emulator(board, options.run.emulator) if options.validate else None
     out = options.out or Path("out") / f"{model_name(options.model.name or options.model.model.stem)}-{board.name}"
     check_replaceable(out, force=options.force)
+    tflm = chosen_tflm(options, board)
 
     compiled = compile_model(options.model, target_of(board), stages)
     vectors = choose_vectors(compiled.interface, compiled.loaded.dataset, options.run.vectors)
     with staged_output(out, force=options.force) as folder, TemporaryDirectory(prefix="tinygen-") as work:
         package = folder / compiled.interface.name
+        if tflm is not None and emulator is not None:
+            compiled = with_measured_arena(compiled, board, tflm, emulator, options.run.time_limit, stages)
         with stages.stage("build", f"compiling for {board.name}"):
             compiled.package.write(package)
             firmware = build_firmware(
@@ -47,7 +51,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
                 board,
                 folder / "firmware",
                 work_dir=Path(work),
-                runtime=options.runtime,
+                tflm=tflm,
                 optimization=Optimization(kernels=options.model.mode.kernel_level),
             )
             check_budget(firmware.sizes, limits)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -55,7 +56,14 @@ class Compiled:
     choice: Choice
     memory: MemoryPlan
     interface: ModelInterface
+    arena: TflmArena
+    options: Mapping[str, object]
     package: Package
+
+    def with_arena(self, arena: TflmArena) -> Compiled:
+        """The same with another arena for TensorFlow Lite Micro."""
+        package = _package(self.loaded, self.choice, self.memory, self.interface, arena, self.options)
+        return replace(self, arena=arena, package=package)
 
     @property
     def macs(self) -> int:
@@ -105,15 +113,22 @@ def compile_model(options: ModelOptions, target: Target, stages: Stages) -> Comp
         memory = plan(choice.program)
     with stages.stage("codegen", "writing C"):
         interface = ModelInterface.of(graph, loaded.name)
-        package = generate_package(
-            choice.program,
-            memory,
-            interface,
-            _model_source(loaded),
-            macs=graph_macs(loaded.graph),
-            options={"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve},
-        )
-    return Compiled(loaded, graph, effects, choice, memory, interface, package)
+        arena = _reference_arena(loaded)
+        recorded = {"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve}
+        package = _package(loaded, choice, memory, interface, arena, recorded)
+    return Compiled(loaded, graph, effects, choice, memory, interface, arena, recorded, package)
+
+
+def _package(
+    loaded: LoadedModel,
+    choice: Choice,
+    memory: MemoryPlan,
+    interface: ModelInterface,
+    arena: TflmArena,
+    options: Mapping[str, object],
+) -> Package:
+    source = ModelSource(loaded.file, loaded.sha256, loaded.flatbuffer, arena)
+    return generate_package(choice.program, memory, interface, source, macs=graph_macs(loaded.graph), options=options)
 
 
 def graph_macs(graph: Graph) -> int:
@@ -128,9 +143,8 @@ def target_of(board: Board | None) -> Target:
     return Target(dsp="dsp" in board.cpu.features, mve="mve" in board.cpu.features)
 
 
-def _model_source(loaded: LoadedModel) -> ModelSource:
-    arena = TflmArena(
+def _reference_arena(loaded: LoadedModel) -> TflmArena:
+    return TflmArena(
         tflm_arena_bytes(loaded.flatbuffer, name=loaded.file),
         "The smallest arena with which the 64-bit reference interpreter runs this model; 32-bit cores need less.",
     )
-    return ModelSource(loaded.file, loaded.sha256, loaded.flatbuffer, arena)

@@ -52,14 +52,15 @@ def build_report(
             arena=budget.arena_bytes,
             static=budget.static_bytes,
             stack=budget.stack_bytes,
-            arena_bound=compiled.memory.bound,
+            arena_bound=compiled.memory.bound if options.runtime == "aot" else 0,
             arena_optimal=compiled.memory.optimal,
         ),
         validation=validation_report(vectors, verified),
         accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
-        layers=layer_reports(compiled, verified),
+        # The interpreter runs the operators of the file, and nothing measures each of them.
+        layers=layer_reports(compiled, verified) if options.runtime == "aot" else (),
         stages=tuple(stages.done),
-        notes=_notes(compiled, vectors, verified),
+        notes=(*_notes(compiled, vectors, verified), *_runtime_notes(options, compiled, firmware)),
         output=str(out),
         optimize=options.model.mode.value,
     )
@@ -123,3 +124,12 @@ def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> t
     if verified is None:
         notes.append("The firmware was not run: nothing is verified, and RAM lacks the stack.")
     return tuple(notes)
+
+
+def _runtime_notes(options: BuildOptions, compiled: Compiled, firmware: BuildResult) -> tuple[str, ...]:
+    if options.runtime == "aot":
+        return (
+            "tflm/ holds the bytes that TensorFlow Lite Micro's reference interpreter ran, and registers exactly their "
+            f"{len(compiled.op_counts)} kinds of operators. It was not linked; --runtime tflm --tflm DIR does that.",
+        )
+    return (*firmware.notes, f"TensorFlow Lite Micro's arena: {compiled.arena.bytes:,} bytes. {compiled.arena.comment}")

@@ -32,7 +32,6 @@
 #define SMALL_REGISTER(op) tflite::Register_##op()
 #endif
 
-/* At file level, where C++ leaves the name as it is: size reports find it. */
 alignas(16) static uint8_t small_arena[SMALL_TFLM_ARENA_BYTES];
 
 namespace {
