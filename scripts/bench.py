@@ -151,6 +151,32 @@ def _model_table(modes: Mapping[str, Row], before: Mapping[str, int]) -> Iterato
     )
 
 
+def summary(table: Table, tflm: Mapping[str, Mapping[str, int]]) -> str:
+    """The README's table: the default mode and the best of all modes beside TensorFlow Lite Micro."""
+    lines = [
+        "| model | instructions: TFLM + CMSIS-NN | balanced | speed "
+        "| flash: TFLM + CMSIS-NN | balanced | size | RAM: TFLM + CMSIS-NN | balanced | ram |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for model, modes in table.items():
+        before, balanced = tflm[model], modes["balanced"]
+        cells = (
+            *(before["instructions"], balanced.instructions, modes["speed"].instructions),
+            *(before["flash"], balanced.flash, modes["size"].flash),
+            *(before["ram"], balanced.ram, modes["ram"].ram),
+        )
+        lines.append(f"| {model} | " + " | ".join(f"{cell:,}" for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def write_summary(text: str) -> None:
+    """Put the summary between the README's markers."""
+    readme = ROOT / "README.md"
+    start, end = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+    head, rest = readme.read_text().split(start)
+    readme.write_text(f"{head}{start}\n{text}\n{end}{rest.split(end)[1]}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the committed figures, write nothing")
@@ -169,6 +195,7 @@ def main() -> int:
     committed.write_text(json.dumps(plain, indent=1) + "\n")
     tflm = json.loads((ROOT / "docs" / "tflm_before.json").read_text())["models"]
     (ROOT / "docs" / "BENCHMARKS.md").write_text(render(table, tflm))
+    write_summary(summary(table, tflm))
     return 0
 
 
