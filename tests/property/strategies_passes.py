@@ -113,7 +113,7 @@ class DyingBuilder(NetworkBuilder):
         self._add("ADD", [v.tensor, scaled], v.shape, {"fused_activation_function": self._activation()})
 
     def single(self) -> None:
-        """An operator that does nothing: a window of one pixel, a CONCATENATION of one, a SPLIT into one, an empty PAD."""
+        """An operator that does nothing: one pixel a window, a CONCATENATION of one, a SPLIT into one, an empty PAD."""
         v, same = self.value, self._same()
         match self._int(0, 3):
             case 0:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 
+from tinygen.optimize import PassEffect
 from tinygen.pipeline import Compiled
 from tinygen.pipeline.reporting import layer_reports
 from tinygen.report.terminal import layer_table
@@ -32,6 +35,7 @@ def inspection(compiled: Compiled) -> dict[str, object]:
                 "name": e.name,
                 "ops": [e.ops_before, e.ops_after],
                 "bytes": [e.constant_bytes_before, e.constant_bytes_after],
+                "macs": [e.macs_before, e.macs_after],
             }
             for e in compiled.effects
         ],
@@ -53,10 +57,7 @@ def show_inspection(compiled: Compiled, console: Console) -> None:
     console.print(layer_table(layer_reports(compiled)))
     for effect in compiled.effects:
         if effect.changed:
-            console.print(
-                f"[dim]{effect.name}:[/] {effect.ops_before} -> {effect.ops_after} operators, "
-                f"{effect.constant_bytes_before:,} -> {effect.constant_bytes_after:,} bytes of constants"
-            )
+            console.print(f"[dim]{effect.name}:[/] {', '.join(_changes(effect))}")
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column()
@@ -73,6 +74,17 @@ def show_inspection(compiled: Compiled, console: Console) -> None:
         f"{compiled.memory.bound:,} are alive at once)[/]",
     )
     console.print(facts)
+
+
+def _changes(effect: PassEffect) -> Iterator[str]:
+    """What a pass changed, in the units in which it did."""
+    for before, after, unit in (
+        (effect.ops_before, effect.ops_after, "operators"),
+        (effect.constant_bytes_before, effect.constant_bytes_after, "bytes of constants"),
+        (effect.macs_before, effect.macs_after, "MACs"),
+    ):
+        if before != after:
+            yield f"{before:,} -> {after:,} {unit}"
 
 
 def _port(label: str, dtype: str, shape: tuple[int, ...]) -> dict[str, object]:

@@ -32,9 +32,9 @@ Pass = Callable[[Graph], Graph]
 # The order is chosen so that one round is enough: what a pass makes possible comes behind it.
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("fold_constants", fold_constants),
-    ("compose_transposes", compose_transposes),
     ("tabulate", tabulate),
     ("remove_reshapes", remove_reshapes),
+    ("compose_transposes", compose_transposes),
     ("compose_tables", compose_tables),
     ("fuse_activations", fuse_activations),
     ("fold_pad", fold_pad),
