@@ -45,7 +45,8 @@ def test_modes_keep_their_promise(number: int) -> None:
     totals = {mode: choice.totals for mode, choice in by_mode.items()}
     assert all(totals[Mode.SPEED].instructions <= t.instructions for t in totals.values())
     assert totals[Mode.SIZE].flash <= 1.02 * min(t.flash for t in totals.values())
-    assert totals[Mode.RAM].arena <= 1.05 * min(t.arena for t in totals.values())
+    least = min(t.arena for t in totals.values())
+    assert totals[Mode.RAM].arena <= max(1.05 * least, least + 64)
     balanced = totals[Mode.BALANCED]
     assert balanced.instructions <= max(totals[Mode.SIZE].instructions, totals[Mode.RAM].instructions)
 

@@ -17,8 +17,11 @@ from tinygen.ir import Program
 
 __all__ = ["Choice", "Limits", "Mode", "choose"]
 
-# How far over the least possible flash and arena a mode may go to save instructions.
-_SLACK = {"size": 1.02, "ram": 1.05, "balanced": 1.10}
+# How far over the least possible flash and arena a mode may go to save instructions: a share, and bytes
+# that are always allowed, since a small model is little more than the code of its kernels.
+_SHARE = {"size": 1.02, "ram": 1.05, "balanced": 1.10}
+_FLASH_BYTES = {"balanced": 3072}
+_ARENA_BYTES = {"ram": 64, "balanced": 256}
 _UNLIMITED = 1 << 40
 
 
@@ -85,13 +88,16 @@ def choose(program: Program, target: Target, mode: Mode, *, flash_limit: int | N
 
 def _limits(selection: Selection, mode: Mode, flash_limit: int | None) -> Limits:
     flash = arena = _UNLIMITED
-    slack = _SLACK.get(mode.value, 1.0)
+
+    def relaxed(least: int, always: dict[str, int]) -> int:
+        return max(int(least * _SHARE[mode.value]), least + always.get(mode.value, 0))
+
     if mode in (Mode.SIZE, Mode.BALANCED):
         _minimize_flash(selection)
-        flash = int(selection.totals().flash * slack)
+        flash = relaxed(selection.totals().flash, _FLASH_BYTES)
     if mode in (Mode.RAM, Mode.BALANCED):
         _minimize_arena(selection)
-        arena = int(selection.totals().arena * slack)
+        arena = relaxed(selection.totals().arena, _ARENA_BYTES)
     return Limits(min(flash, flash_limit or _UNLIMITED), arena)
 
 
