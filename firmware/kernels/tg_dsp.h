@@ -88,6 +88,42 @@ static inline uint32_t tg_ssub16(uint32_t a, uint32_t b) {
 #endif
 }
 
+/* Two int16 plus bytes 0 and 2. */
+static inline uint32_t tg_sxtab16(uint32_t halves, uint32_t bytes) {
+#if TG_DSP
+    return (uint32_t)__sxtab16((int16x2_t)halves, (int8x4_t)bytes);
+#else
+    return tg_sadd16(halves, tg_sxtb16(bytes));
+#endif
+}
+
+/* Two int16 plus bytes 1 and 3. */
+static inline uint32_t tg_sxtab16_odd(uint32_t halves, uint32_t bytes) {
+#if TG_DSP
+    uint32_t sums;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sums) : "r"(halves), "r"(bytes));
+    return sums;
+#else
+    return tg_sadd16(halves, tg_sxtb16_odd(bytes));
+#endif
+}
+
+/* The larger of each two int8. */
+static inline uint32_t tg_max4(uint32_t a, uint32_t b) {
+#if TG_DSP
+    (void)__ssub8((int8x4_t)a, (int8x4_t)b); /* the flags of SSUB8 steer SEL */
+    return (uint32_t)__sel((uint8x4_t)a, (uint8x4_t)b);
+#else
+    uint32_t larger = 0;
+    for (int32_t shift = 0; shift < 32; shift += 8) {
+        const int32_t x = (int8_t)(uint8_t)(a >> shift);
+        const int32_t y = (int8_t)(uint8_t)(b >> shift);
+        larger |= (uint32_t)(uint8_t)tg_max(x, y) << shift;
+    }
+    return larger;
+#endif
+}
+
 /* sum + a.low * b.low + a.high * b.high, wrapping around. */
 static inline int32_t tg_smlad(uint32_t a, uint32_t b, int32_t sum) {
 #if TG_DSP
