@@ -7,6 +7,7 @@ through a ring in scratch memory: a row is read once, so the output may follow t
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -102,9 +103,9 @@ class _GemmForm(Form):
             if packed is not None:
                 yield self._candidate(call, kernel, filters, geometry, packed)
 
+    @abstractmethod
     def geometry(self, call: Call, graph: Graph, filters: Filters) -> Geometry | None:
         """The windows of a call, or ``None`` if the driver doesn't serve them."""
-        raise NotImplementedError
 
     def _candidate(
         self, call: Call, kernel: MicroKernel, filters: Filters, geometry: Geometry, packed: Packed

@@ -82,7 +82,7 @@ def _candidate(
         "input_row_bytes": patch["input_row_bytes"],
         "copied_bytes": min(patch["input_row_bytes"], row_bytes - pad_bytes),
     }
-    block = 4 * MICRO_KERNELS[0].instructions(steps, layer.count, 2) + 92 * pairs + 58 * steps + 80
+    block = 4 * MICRO_KERNELS[0].instructions(steps, layer.count, 2) + 125 * pairs + 75 * steps + 140
     clamped = layer.low > -128 or layer.high < 127
     return Candidate(
         form="winograd",

@@ -4,16 +4,15 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
 
+/* clang-format off */
+
 /* Four bytes of each window, as in tg_column_words. */
-#define WIDEN(even_a, odd_a, even_b, odd_b)                                                        \
-    "ldr r12, [r1], #4\n"                                                                          \
-    "sxtb16 " even_a                                                                               \
-    ", r12\n"                                                                                      \
-    "sxtb16 " odd_a                                                                                \
-    ", r12, ror #8\n"                                                                              \
-    "ldr r12, [r2], #4\n"                                                                          \
-    "sxtb16 " even_b                                                                               \
-    ", r12\n"                                                                                      \
+#define WIDEN(even_a, odd_a, even_b, odd_b)  \
+    "ldr r12, [r1], #4\n"                    \
+    "sxtb16 " even_a ", r12\n"               \
+    "sxtb16 " odd_a ", r12, ror #8\n"        \
+    "ldr r12, [r2], #4\n"                    \
+    "sxtb16 " even_b ", r12\n"               \
     "sxtb16 " odd_b ", r12, ror #8\n"
 
 /* Kernel rows are short where input channels are few: there, calling tg_column_words for each takes
@@ -72,6 +71,8 @@ TG_NAKED uint32_t *tg_column_rows(const tg_taps_t *op, const int8_t *a, const in
         "add sp, #24\n"
         "pop {r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #else
 

@@ -4,17 +4,16 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes them from registers */
 
+/* clang-format off */
+
 /* Four bytes of each window. Compilers store the eight words one by one, which costs half as much
  * again. */
-#define WIDEN(even_a, odd_a, even_b, odd_b)                                                        \
-    "ldr r12, [r0], #4\n"                                                                          \
-    "sxtb16 " even_a                                                                               \
-    ", r12\n"                                                                                      \
-    "sxtb16 " odd_a                                                                                \
-    ", r12, ror #8\n"                                                                              \
-    "ldr r12, [r1], #4\n"                                                                          \
-    "sxtb16 " even_b                                                                               \
-    ", r12\n"                                                                                      \
+#define WIDEN(even_a, odd_a, even_b, odd_b)  \
+    "ldr r12, [r0], #4\n"                    \
+    "sxtb16 " even_a ", r12\n"               \
+    "sxtb16 " odd_a ", r12, ror #8\n"        \
+    "ldr r12, [r1], #4\n"                    \
+    "sxtb16 " even_b ", r12\n"               \
     "sxtb16 " odd_b ", r12, ror #8\n"
 
 TG_NAKED uint32_t *tg_column_words(const int8_t *a, const int8_t *b, int32_t words,
@@ -39,6 +38,8 @@ TG_NAKED uint32_t *tg_column_words(const int8_t *a, const int8_t *b, int32_t wor
         "pop {r4-r11}\n"
         "bx lr\n");
 }
+
+/* clang-format on */
 
 #else
 

@@ -4,7 +4,7 @@
  * every step of four values k0 k1 k2 k3 the words (k0, k2) and (k1, k3) of the first window, then
  * those of the second; SXTB16 makes such words of int8 in memory. A stream holds, for one pair of
  * filters after the other, all that their four sums need, in the order of use. Both load with LDM,
- * four multiply- accumulates take two SMLAD, and everything else is paid once for many of them.
+ * four multiply-accumulates take two SMLAD, and everything else is paid once for many of them.
  *
  * An odd number of windows ends with a column that holds the last one twice and is written twice to
  * the same place; an odd number of filters ends with the pair of the last two, whose first is
@@ -32,22 +32,30 @@ typedef struct {
 typedef void tg_gemm_kernel_t(const tg_gemm_t *op, const uint32_t *column, int8_t *first,
                               int8_t *second);
 
-/* Weights as int16, times a power of two; bias and sums s are, too. For a pair of filters 0 and 1
- * the stream holds bias 0, bias 1, bias 0, bias 1 for every step: (k0, k2) and (k1, k3) of filter
- * 0, then of filter 1 requantize 0:  m0, c0, m1, c1             output = ssat8((high word of s * m
- * + c * 2^32) >> 12) requantize 1:  m0, c0, e0, m1, c1, e1     output = ssat8((rounded high word of
- * s * m, + c,
- *                                                               - 1 if s < 0) >> e)
- *     requantize 2:  nothing                    the four sums of a pair, 16 bytes, go to `first`;
- *                                               `channels` counts bytes, and a bias is 0 or not
+/* Weights as int16, times a power of two; bias and sums s are, too. The stream of a pair of
+ * filters:
+ *
+ *     bias 0, bias 1, bias 0, bias 1
+ *     for every step: (k0, k2) and (k1, k3) of filter 0, then of filter 1
+ *     by `requantize`, for each filter its multiplier m, a constant c, an exponent e:
+ *         0:  m0, c0, m1, c1            output = ssat8(high_word(s * m + 2^32 * c) >> 12)
+ *         1:  m0, c0, e0, m1, c1, e1    output = ssat8((rounded_high_word(s * m) + c - n) >> e),
+ *                                       n = 1 where s < 0, else 0
+ *         2:  nothing; `channels` is 16 bytes for each pair of filters, and `first` receives the
+ *             sums: of both filters for the first window, then for the second
+ *
  * Form 0 is exact where negative sums are clamped away, form 1 always: see packing.py. */
 tg_gemm_kernel_t tg_gemm_int16;
 
-/* Weights of two filters in one int16: wa + 256 * wb. Multiplied as they are they sum up to A + 256
- * B, their sign-extended low bytes to A; (A + 256 B - A) >> 8 is B again as long as |B| < 2^23. For
- * a pair of filters the stream holds for every step: (k0, k2) and (k1, k3) ma, mb, bias_a * 256 +
- * e_a - 1, bias_b * 256 + e_b - 1 output = ssat8((rounded high word of 2 s * m, + c, - 1 if s < 0)
- * >> e) with s = A + bias and c = requantize << (e - 1), where requantize = 2 * zero point + 1. */
+/* Weights of two filters in one int16: wa + 256 * wb. Multiplied as they are they sum up to
+ * A + 256 * B, their sign-extended low bytes to A; the difference over 256 is B again as long as
+ * |B| < 2^23. The stream of a pair of filters:
+ *
+ *     for every step: (k0, k2) and (k1, k3)
+ *     ma, mb, bias_a * 256 + ea - 1, bias_b * 256 + eb - 1
+ *
+ * With s = A + bias and requantize = 2 * zero point + 1, c = requantize << (e - 1):
+ *     output = ssat8((rounded_high_word(2 * s * m) + c - n) >> e), n = 1 where s < 0, else 0 */
 tg_gemm_kernel_t tg_gemm_pair8;
 
 /* Whether outputs have limits tighter than int8's, and the second pass that applies them to two
@@ -141,7 +149,7 @@ typedef struct {
     int32_t pieces;     /* contiguous parts of a kernel row: 1, or one for each tap if dilated */
     int32_t piece_step; /* bytes from one to the next */
     tg_taps_t taps;
-    int32_t rest_words; /* that they fill */
+    int32_t rest_words; /* that the rests of all pieces fill */
     tg_gemm_t gemm;
 } tg_conv_ring_gemm_t;
 
@@ -160,16 +168,17 @@ void tg_conv_ring_int16(const tg_conv_ring_int16_t *op, const int8_t *input, int
 void tg_conv_ring_pair8(const tg_conv_ring_pair8_t *op, const int8_t *input, int8_t *output,
                         int8_t *scratch);
 
-/* 3x3 convolutions of stride 1 by Winograd's F(2, 3) along rows: four products make two outputs, so
- * that 2/3 of the multiplications are left. With twice the usual weights everything is an integer:
+/* 3x3 convolutions of stride 1 by Winograd's F(2, 3) along rows: of four neighbours d, four
+ * products make two outputs instead of six. With twice the usual weights everything is an integer:
  *
  *     components of the input     d0 - d2    d1 + d2         d2 - d1         d1 - d3
  *     components of the weights   2 g0       g0 + g1 + g2    g0 - g1 + g2    2 g2
  *     twice the outputs           M0 + M1 + M2  and  M1 - M2 - M3
  *
- * where M are the sums, over kernel rows and channels, of the products of components, and twice a
- * sum is what requantization wants. (Winograd 1980; Lavin and Gray, arXiv:1509.09308, section 4.1)
- */
+ * where M are the sums, over kernel rows and channels, of the products of components. Twice a sum
+ * is what requantization wants. Four pixels of a row are made at a time: two tiles of two, which
+ * are the two windows of the micro-kernel. (Lavin and Gray, "Fast Algorithms for Convolutional
+ * Neural Networks", 2015, section 4.1) */
 typedef struct {
     tg_ring_t ring;          /* 3 rows that hold whole blocks of 4 windows */
     int32_t height;          /* of the output */
@@ -177,14 +186,12 @@ typedef struct {
     int32_t inputs;          /* input channels, a multiple of 4 */
     int32_t channels;        /* filters, at least 2 */
     int32_t component_words; /* of the stream */
-    const int32_t
-        *factors;   /* [channels][3]: multiplier, constant, exponent, as tg_gemm_int16's 1 */
-    tg_gemm_t gemm; /* requantize 2; M1's bias is twice the layer's */
+    const int32_t *factors;  /* [channels][3]: m, c and e of tg_gemm_int16's form 1 */
+    tg_gemm_t gemm;          /* form 2; M1's bias is twice the layer's, the others have none */
 } tg_conv_winograd_t;
 
-/* Four pixels of a row at a time: two tiles are the two windows of the micro-kernel. Before a row
- * is written, all input rows that it needs have been copied. scratch: the columns and the sums of
- * four components, four pixels, ring. */
+/* Before a row is written, all input rows that it needs have been copied, and none is read twice.
+ * scratch: the columns and the sums of four components, four pixels rounded up to words, ring. */
 void tg_conv_winograd(const tg_conv_winograd_t *op, const int8_t *input, int8_t *output,
                       int8_t *scratch);
 

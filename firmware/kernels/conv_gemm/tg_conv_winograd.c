@@ -41,27 +41,30 @@ static uint32_t *transform_row(const int8_t *row, int32_t inputs, uint32_t *colu
     return column;
 }
 
-typedef struct {
-    int32_t multiplier;
-    int32_t constant;
-    int32_t exponent;
-} factor_t;
-
-static inline int8_t scaled(uint32_t twice, factor_t factor) {
-    const int32_t sum = (int32_t)twice;
-    const int32_t high = tg_smmlar(sum, factor.multiplier, factor.constant + (sum >> 31));
-    return (int8_t)tg_ssat8(high >> factor.exponent);
+/* Two sums of a filter become two neighbouring pixels' outputs. factor: multiplier, constant,
+ * exponent.
+ */
+static inline void scale_two(uint32_t first, uint32_t second, const int32_t *factor, int8_t *output,
+                             int32_t channels) {
+    const int32_t multiplier = factor[0];
+    const int32_t constant = factor[1];
+    const int32_t exponent = factor[2];
+    const int32_t a = (int32_t)first;
+    const int32_t b = (int32_t)second;
+    const int32_t x = tg_smmlar(a, multiplier, constant + (a >> 31)) >> exponent;
+    const int32_t y = tg_smmlar(b, multiplier, constant + (b >> 31)) >> exponent;
+    output[0] = (int8_t)tg_ssat8(x);
+    output[channels] = (int8_t)tg_ssat8(y);
 }
 
-/* Two neighbouring pixels of one channel, from its sums in the four components. */
-static inline void make_two(const uint32_t *sums, int32_t words, factor_t factor, int8_t *output,
-                            int32_t channels) {
+/* One tile of a filter, from its sums in the four components. */
+static inline void make_tile(const uint32_t *sums, int32_t words, const int32_t *factor,
+                             int8_t *output, int32_t channels) {
     const uint32_t m0 = sums[0];
     const uint32_t m1 = sums[words];
     const uint32_t m2 = sums[2 * words];
     const uint32_t m3 = sums[3 * words];
-    output[0] = scaled(m1 + m2 + m0, factor);
-    output[channels] = scaled(m1 - m2 - m3, factor);
+    scale_two(m1 + m2 + m0, m1 - m2 - m3, factor, output, channels);
 }
 
 /* Four neighbouring pixels, all channels; the sums of a pair of filters are those of both for the
@@ -69,15 +72,15 @@ static inline void make_two(const uint32_t *sums, int32_t words, factor_t factor
 static void make_block(const tg_conv_winograd_t *op, const uint32_t *sums, int8_t *output) {
     const int32_t channels = op->channels;
     const int32_t words = op->gemm.channels >> 2;
-    const factor_t *factors = (const factor_t *)(const void *)op->factors;
-    for (int32_t c = 0; c < channels; c += 2) {
+    for (int32_t c = 0; c < channels; c += 2, sums += 4) {
         const int32_t at = tg_min(c, channels - 2);
-        for (int32_t i = at; i < at + 2; i++, sums++) {
-            const factor_t factor = factors[i];
-            make_two(sums, words, factor, output + i, channels);
-            make_two(sums + 2, words, factor, output + i + 2 * channels, channels);
-        }
-        sums += 2;
+        const int32_t *factor = op->factors + 3 * at;
+        int8_t *first = output + at;
+        int8_t *second = first + 2 * channels;
+        make_tile(sums, words, factor, first, channels);
+        make_tile(sums + 2, words, factor, second, channels);
+        make_tile(sums + 1, words, factor + 3, first + 1, channels);
+        make_tile(sums + 3, words, factor + 3, second + 1, channels);
     }
 }
 

@@ -15,35 +15,33 @@
 #define UNROLL 16
 #endif
 
+/* clang-format off */
+
 /* Sums: r8, r9 filters 0, 1 of the first window, r10, r11 of the second. r12 column, lr stream. */
-#define STEP                                                                                       \
-    "ldm r12!, {r0-r3}\n"                                                                          \
-    "ldm lr!, {r4-r7}\n"                                                                           \
-    "smlad r10, r2, r4, r10\n"                                                                     \
-    "smlad r8, r0, r4, r8\n"                                                                       \
-    "smlad r11, r2, r6, r11\n"                                                                     \
-    "smlad r9, r0, r6, r9\n"                                                                       \
-    "smlad r10, r3, r5, r10\n"                                                                     \
-    "smlad r8, r1, r5, r8\n"                                                                       \
-    "smlad r11, r3, r7, r11\n"                                                                     \
+#define STEP                    \
+    "ldm r12!, {r0-r3}\n"       \
+    "ldm lr!, {r4-r7}\n"        \
+    "smlad r10, r2, r4, r10\n"  \
+    "smlad r8, r0, r4, r8\n"    \
+    "smlad r11, r2, r6, r11\n"  \
+    "smlad r9, r0, r6, r9\n"    \
+    "smlad r10, r3, r5, r10\n"  \
+    "smlad r8, r1, r5, r8\n"    \
+    "smlad r11, r3, r7, r11\n"  \
     "smlad r9, r1, r7, r9\n"
 
-/* Multiplier m, constant c: two instructions, one byte. */
-#define SCALE_SHORT(sum, m, c, target)                                                             \
-    "smmla " sum ", " sum ", " m ", " c "\n"                                                       \
-    "ssat " sum ", #8, " sum ", asr #" TG_TEXT(SHIFT) "\n"                                         \
+/* Form 0: multiplier m, constant c. */
+#define SCALE_SHORT(sum, m, c, target)                      \
+    "smmla " sum ", " sum ", " m ", " c "\n"                \
+    "ssat " sum ", #8, " sum ", asr #" TG_TEXT(SHIFT) "\n"  \
     "strb " sum ", [" target "], #1\n"
 
-/* With an exponent of its own, and rounding that is right for negative sums. */
-#define SCALE(sum, m, c, e, target)                                                                \
-    "add r6, " c ", " sum                                                                          \
-    ", asr #31\n"                                                                                  \
-    "smmlar " sum ", " sum ", " m                                                                  \
-    ", r6\n"                                                                                       \
-    "asr " sum ", " sum ", " e                                                                     \
-    "\n"                                                                                           \
-    "ssat " sum ", #8, " sum                                                                       \
-    "\n"                                                                                           \
+/* Form 1: an exponent of its own, and rounding that is right for negative sums. */
+#define SCALE(sum, m, c, e, target)         \
+    "add r6, " c ", " sum ", asr #31\n"     \
+    "smmlar " sum ", " sum ", " m ", r6\n"  \
+    "asr " sum ", " sum ", " e "\n"         \
+    "ssat " sum ", #8, " sum "\n"           \
     "strb " sum ", [" target "], #1\n"
 
 /* Stack, from sp on: 0 first, 4 second, 8 end of the pairs in first, 12 column, 16 its end, 20
@@ -66,7 +64,7 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "it eq\n"
         "adreq.w r9, 5f + 1\n"
         "it hi\n"
-        "adrhi.w r9, 8f + 1\n"
+        "adrhi.w r9, 6f + 1\n"
         "adr.w r8, 3f + 1\n"
         "cmp r5, #" TG_TEXT(UNROLL) "\n"
         "it ls\n"
@@ -93,11 +91,11 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "bne 2b\n"
         "ldr pc, [sp, #28]\n"
 
-        "8:\n"
+        "6:\n"
         "ldr r4, [sp]\n"
         "stm r4!, {r8-r11}\n"
         "ldrd r6, r12, [sp, #8]\n"
-        "b 6f\n"
+        "b 7f\n"
 
         "5:\n"
         "ldm lr!, {r0-r3, r7, r12}\n"
@@ -107,7 +105,7 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         SCALE("r10", "r0", "r1", "r2", "r5")
         SCALE("r11", "r3", "r7", "r12", "r5")
         "ldrd r6, r12, [sp, #8]\n"
-        "b 6f\n"
+        "b 7f\n"
 
         "4:\n"
         "ldm lr!, {r0-r3}\n"
@@ -116,13 +114,13 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         SCALE_SHORT("r9", "r2", "r3", "r4")
         SCALE_SHORT("r10", "r0", "r1", "r5")
         SCALE_SHORT("r11", "r2", "r3", "r5")
-        "6:\n"
+        "7:\n"
         "strd r4, r5, [sp]\n"
         "cmp r4, r6\n"
         "bne 1b\n"
 
         "ldr r7, [sp, #32]\n" /* an odd filter is left: back by one, for one more pair */
-        "cbz r7, 7f\n"
+        "cbz r7, 8f\n"
         "subs r4, #1\n"
         "subs r5, #1\n"
         "adds r6, #1\n"
@@ -130,10 +128,12 @@ TG_NAKED void tg_gemm_int16(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "movs r7, #0\n"
         "str r7, [sp, #32]\n"
         "b 1b\n"
-        "7:\n"
+        "8:\n"
         "add sp, #36\n"
         "pop {r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #else
 

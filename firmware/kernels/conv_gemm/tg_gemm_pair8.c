@@ -11,41 +11,41 @@
 #define UNROLL 16
 #endif
 
+/* clang-format off */
+
 /* Sums: r8 A and r9 A + 256 B of the first window, r10, r11 of the second. r12 column, lr stream.
  * The first step sets the sums, the others add to them. */
-#define LOADS                                                                                      \
-    "ldm r12!, {r0-r3}\n"                                                                          \
-    "ldm lr!, {r4, r5}\n"                                                                          \
-    "sxtb16 r6, r4\n"                                                                              \
+#define LOADS                   \
+    "ldm r12!, {r0-r3}\n"       \
+    "ldm lr!, {r4, r5}\n"       \
+    "sxtb16 r6, r4\n"           \
     "sxtb16 r7, r5\n"
-#define SECOND_HALF                                                                                \
-    "smlad r9, r1, r5, r9\n"                                                                       \
-    "smlad r11, r3, r5, r11\n"                                                                     \
-    "smlad r8, r1, r7, r8\n"                                                                       \
+#define SECOND_HALF             \
+    "smlad r9, r1, r5, r9\n"    \
+    "smlad r11, r3, r5, r11\n"  \
+    "smlad r8, r1, r7, r8\n"    \
     "smlad r10, r3, r7, r10\n"
-#define FIRST_STEP                                                                                 \
-    LOADS                                                                                          \
-    "smuad r9, r0, r4\n"                                                                           \
-    "smuad r11, r2, r4\n"                                                                          \
-    "smuad r8, r0, r6\n"                                                                           \
-    "smuad r10, r2, r6\n" SECOND_HALF
-#define STEP                                                                                       \
-    LOADS                                                                                          \
-    "smlad r9, r0, r4, r9\n"                                                                       \
-    "smlad r11, r2, r4, r11\n"                                                                     \
-    "smlad r8, r0, r6, r8\n"                                                                       \
-    "smlad r10, r2, r6, r10\n" SECOND_HALF
+#define FIRST_STEP              \
+    LOADS                       \
+    "smuad r9, r0, r4\n"        \
+    "smuad r11, r2, r4\n"       \
+    "smuad r8, r0, r6\n"        \
+    "smuad r10, r2, r6\n"       \
+    SECOND_HALF
+#define STEP                    \
+    LOADS                       \
+    "smlad r9, r0, r4, r9\n"    \
+    "smlad r11, r2, r4, r11\n"  \
+    "smlad r8, r0, r6, r8\n"    \
+    "smlad r10, r2, r6, r10\n"  \
+    SECOND_HALF
 
-/* Multiplier m, constant c, and e - 1 in the lowest byte of p. */
-#define SCALE(sum, m, c, p, target)                                                                \
-    "add r12, " c ", " sum                                                                         \
-    ", asr #31\n"                                                                                  \
-    "smmlar " sum ", " sum ", " m                                                                  \
-    ", r12\n"                                                                                      \
-    "asr " sum ", " sum ", " p                                                                     \
-    "\n"                                                                                           \
-    "ssat " sum ", #8, " sum                                                                       \
-    ", asr #1\n"                                                                                   \
+/* Multiplier m, constant c, and e - 1 in the lowest byte of p, all that a shift by p looks at. */
+#define SCALE(sum, m, c, p, target)          \
+    "add r12, " c ", " sum ", asr #31\n"     \
+    "smmlar " sum ", " sum ", " m ", r12\n"  \
+    "asr " sum ", " sum ", " p "\n"          \
+    "ssat " sum ", #8, " sum ", asr #1\n"    \
     "strb " sum ", [" target "], #1\n"
 
 /* Stack, from sp on: 0 first, 4 second, 8 requantize, 12 end of the pairs in first, 16 column, 20
@@ -101,7 +101,7 @@ TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "asr r6, r3, #7\n"
         "add r9, r6, r9, asr #7\n"
         "add r11, r6, r11, asr #7\n"
-        "lsl r6, r7, r2\n" /* shifts by a register take its lowest byte */
+        "lsl r6, r7, r2\n"
         "lsl r7, r7, r3\n"
         SCALE("r8", "r0", "r6", "r2", "r4")
         SCALE("r9", "r1", "r7", "r3", "r4")
@@ -126,6 +126,8 @@ TG_NAKED void tg_gemm_pair8(const tg_gemm_t *op, const uint32_t *column, int8_t 
         "add sp, #36\n"
         "pop {r4-r11, pc}\n");
 }
+
+/* clang-format on */
 
 #else
 
