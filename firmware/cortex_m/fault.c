@@ -1,20 +1,11 @@
 /*
- * Faults end in one text line and a halt.
+ * Exceptions end in one text line and a halt.
  *
- * The handler trusts nothing of the state that faulted. It goes on below the frame that the core
- * pushed if there is room; if not, it starts again at the top of the stack, to which nobody
- * returns. It sets the UART up anew, so that a fault before or within that is reported too.
+ * The handler goes on below the frame that the core pushed if there is room; if not, it starts
+ * again at the top of the stack, to which nobody returns.
  */
 #include "registers.h"
-#include "tg/cpu.h"
-#include "tg/text.h"
-#include "tg/uart.h"
-
-extern uint32_t tg_stack_end[], tg_stack_top[];
-extern const uint8_t tg_text_start[], tg_text_end[];
-
-/* How far above the stack's end a return address is looked for when the stack overflowed. */
-#define SEARCHED_WORDS 64u
+#include "tg/core.h"
 
 void tg_exception(void);
 _Noreturn void tg_report_exception(const uint32_t *frame, uint32_t exception);
@@ -41,26 +32,6 @@ __attribute__((naked)) void tg_exception(void) {
 
 void tg_systick(void) __attribute__((weak, alias("tg_exception")));
 
-static void put_field(const char *name, uint32_t value) {
-    tg_put_text(" ");
-    tg_put_text(name);
-    tg_put_text("=");
-    tg_put_hex32(value);
-}
-
-static void begin(const char *kind) {
-    static uint8_t reporting;
-    if (reporting != 0u) { /* the report itself faulted: say no more */
-        for (;;) {
-        }
-    }
-    reporting = 1u;
-    tg_uart_init();
-    tg_put_line_end(); /* whatever line was being sent ends here */
-    tg_put_text("TG fault ");
-    tg_put_text(kind);
-}
-
 static const char *kind_of(uint32_t exception) {
     static const char *const kinds[] = {"nmi", "hard", "memory", "bus", "usage"};
     return exception >= 2u && exception <= 6u ? kinds[exception - 2u] : "interrupt";
@@ -80,56 +51,28 @@ static int is_stack_overflow(const uint32_t *frame, uint32_t status) {
 }
 #endif
 
-/* The stacked words can be read only if the stack pointer points into the stack. */
-static int is_readable(const uint32_t *frame) {
-    return frame >= tg_stack_end && frame + 8 <= tg_stack_top;
-}
-
-/*
- * When the stack overflowed, the core could not store where. The nearest word that looks like a
- * return address (odd, in code) tells at least who was at work; 0 if there is none.
- */
-static uint32_t return_address_near(const uint32_t *frame) {
-    const uint32_t *word = is_readable(frame) ? frame : tg_stack_end;
-    for (uint32_t i = 0; i < SEARCHED_WORDS && word < tg_stack_top; ++i, ++word) {
-        if ((*word & 1u) != 0u &&
-            *word - (uint32_t)(uintptr_t)tg_text_start < (uint32_t)(tg_text_end - tg_text_start)) {
-            return *word;
-        }
-    }
-    return 0u;
-}
-
 __attribute__((used)) void tg_report_exception(const uint32_t *frame, uint32_t exception) {
-    const int readable = is_readable(frame);
-    const uint32_t lr = readable ? frame[5] : return_address_near(frame);
+    const int readable = tg_stack_holds(frame, 32u);
+    const uint32_t lr = readable ? frame[5] : tg_return_address_near(frame, 1u);
     const uint32_t pc = readable ? frame[6] : 0u;
 #if TG_HAS_FAULT_STATUS
     const uint32_t status = SCB_CFSR;
-    begin(is_stack_overflow(frame, status) ? "stack" : kind_of(exception));
+    tg_fault_begin(is_stack_overflow(frame, status) ? "stack" : kind_of(exception));
 #else
-    begin(readable ? kind_of(exception) : "stack");
+    tg_fault_begin(readable ? kind_of(exception) : "stack");
 #endif
-    put_field("pc", pc);
-    put_field("lr", lr);
-    put_field("sp", (uint32_t)(uintptr_t)frame);
+    tg_fault_field("pc", pc);
+    tg_fault_field("lr", lr);
+    tg_fault_field("sp", (uint32_t)(uintptr_t)frame);
 #if TG_HAS_FAULT_STATUS
-    put_field("cfsr", status);
-    put_field("hfsr", SCB_HFSR);
+    tg_fault_field("cfsr", status);
+    tg_fault_field("hfsr", SCB_HFSR);
     if ((status & CFSR_BFARVALID) != 0u) {
-        put_field("address", SCB_BFAR);
+        tg_fault_field("address", SCB_BFAR);
     } else if ((status & CFSR_MMARVALID) != 0u) {
-        put_field("address", SCB_MMFAR);
+        tg_fault_field("address", SCB_MMFAR);
     }
 #endif
-    put_field("exception", exception);
-    tg_put_line_end();
-    tg_halt();
-}
-
-void tg_fault(const char *kind, const char *detail, uint32_t value) {
-    begin(kind);
-    put_field(detail, value);
-    tg_put_line_end();
-    tg_halt();
+    tg_fault_field("exception", exception);
+    tg_fault_end();
 }

@@ -1,19 +1,12 @@
-/* Vector table and start-up of a Cortex-M core. */
+/* Vector table and reset of a Cortex-M core. */
 #include "registers.h"
-#include "tg/clock.h"
+#include "tg/core.h"
 #include "tg/cpu.h"
 #include "tg/uart.h"
 
 typedef void (*tg_vector)(void);
 
-/* Set by the linker script; only their addresses mean something. */
-extern uint32_t tg_data_load[], tg_data_start[], tg_data_end[];
-extern uint32_t tg_bss_start[], tg_bss_end[];
-extern const tg_vector tg_init_array_start[], tg_init_array_end[];
-extern uint32_t tg_stack_guard[], tg_stack_end[], tg_stack_top[];
-
 _Noreturn void tg_reset(void);
-_Noreturn void tg_start(void);
 void tg_exception(void);
 
 /*
@@ -45,7 +38,7 @@ __attribute__((naked)) void tg_reset(void) {
         ".ltorg");
 }
 
-static void enable_core_features(void) {
+void tg_core_enable(void) {
 #if TG_HAS_FAULT_STATUS
     SCB_VTOR = (uint32_t)(uintptr_t)&tg_vector_table;
     SCB_SHCSR |= SCB_SHCSR_FAULTS_ENABLED;
@@ -59,12 +52,13 @@ static void enable_core_features(void) {
 
 /*
  * Makes the stack's overflow a fault instead of a silent corruption of what lies below it: Armv8-M
- * has a limit register; Armv7-M forbids access to the guard by its MPU where it has one.
+ * has a limit register; Armv7-M and Armv6-M forbid access to the guard by their MPU if they have
+ * one. (An Armv6-M core whose frame does not fit above the guard locks up.)
  */
-static void guard_stack(void) {
+void tg_core_guard_stack(void) {
 #if TG_HAS_STACK_LIMIT
     __asm__ volatile("msr msplim, %0" ::"r"(tg_stack_end));
-#elif TG_HAS_FAULT_STATUS
+#else
     if (((MPU_TYPE >> 8) & 0xFFu) != 0u) {
         MPU_RNR = 0u;
         MPU_RBAR = (uint32_t)(uintptr_t)tg_stack_guard;
@@ -74,35 +68,6 @@ static void guard_stack(void) {
         __asm__ volatile("dsb\n\tisb" ::: "memory");
     }
 #endif
-}
-
-/* Loops over volatile words: memcpy may need what is not initialised yet, and size matters here. */
-static void init_memory(void) {
-    volatile uint32_t *target = tg_data_start;
-    for (const uint32_t *source = tg_data_load; target < tg_data_end;) {
-        *target++ = *source++;
-    }
-    for (target = tg_bss_start; target < tg_bss_end;) {
-        *target++ = 0u;
-    }
-}
-
-/* Only C++ has any: a TensorFlow Lite Micro runtime, or the user's own code. */
-static void run_constructors(void) {
-    for (const tg_vector *constructor = tg_init_array_start; constructor < tg_init_array_end;) {
-        (*constructor++)();
-    }
-}
-
-__attribute__((used)) void tg_start(void) {
-    enable_core_features();
-    init_memory();
-    guard_stack();
-    tg_clock_init();
-    tg_uart_init();
-    run_constructors();
-    tg_main();
-    tg_halt();
 }
 
 void tg_halt(void) {

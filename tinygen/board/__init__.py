@@ -13,6 +13,7 @@ from tinygen.board.facts import (
     Ticks,
     TicksUnit,
     Uart,
+    Words,
 )
 from tinygen.board.reader import board_names, load_board
 from tinygen.board.table import format_bytes, parse_bytes
@@ -30,6 +31,7 @@ __all__ = [
     "Ticks",
     "TicksUnit",
     "Uart",
+    "Words",
     "board_names",
     "format_bytes",
     "load_board",

@@ -21,6 +21,7 @@ __all__ = [
     "Ticks",
     "TicksUnit",
     "Uart",
+    "Words",
 ]
 
 Settings = Mapping[str, int]
@@ -36,6 +37,7 @@ class Cpu:
         startup: folder of ``firmware/`` with the start-up code.
         toolchain: prefix of the compiler's name, such as ``arm-none-eabi``.
         flags: architecture options for compiler and linker.
+        libraries: what the linker takes open references from: ``m``, ``c``, ``gcc``.
         features: what kernels may use: ``dsp``, ``fpu``, ``mve``.
         clock_hz: the core's clock after start-up.
     """
@@ -44,6 +46,7 @@ class Cpu:
     startup: str
     toolchain: str
     flags: tuple[str, ...]
+    libraries: tuple[str, ...]
     features: frozenset[str]
     clock_hz: int
 
@@ -70,11 +73,28 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Names of the regions for code and constants, for static data, and for the stack."""
+    """Names of the regions for code, constants, static data and the stack.
+
+    Constants lie with the code on nearly every chip; on those that see their flash at one address for
+    instructions and at another for data, they have a region of their own.
+    """
 
     code: str
+    constants: str
     data: str
     stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a chip wants to find at a fixed place of its flash, such as boot code or protection bits.
+
+    It lies in the region of the code: at its start, before the vector table, or behind that.
+    ``values`` are 32-bit words.
+    """
+
+    origin: int
+    values: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +146,8 @@ class Renode:
     """How Renode knows the board.
 
     Attributes:
-        platform: Renode's own description, by its path in Renode's tree.
-        overlay: text that is added to it; empty if nothing is.
+        platform: Renode's own description, by its path in Renode's tree; empty if it has none.
+        overlay: text that is added to it, or all of the description; empty if nothing is.
         cpu, uart: full names of the peripherals.
         ticks: what a tick means there.
     """
@@ -152,6 +172,7 @@ class Board:
     cpu: Cpu
     clock: Clock
     memory: tuple[Region, ...]
+    words: tuple[Words, ...]
     placement: Placement
     uart: Uart
     ticks: tuple[Ticks, ...]
@@ -170,8 +191,8 @@ class Board:
 
     @property
     def flash_bytes(self) -> int:
-        """Size of the region that code is placed in."""
-        return self.region(self.placement.code).bytes
+        """Size of the regions that code and constants are placed in."""
+        return sum(self.region(name).bytes for name in {self.placement.code, self.placement.constants})
 
     @property
     def ram_bytes(self) -> int:

@@ -25,6 +25,7 @@ from tinygen.board.facts import (
     Ticks,
     TicksUnit,
     Uart,
+    Words,
 )
 from tinygen.board.table import Table
 from tinygen.errors import BoardError
@@ -36,6 +37,8 @@ SCHEMA = 1
 BOARD_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 REGION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 FEATURES = ("dsp", "fpu", "mve")
+# A compiler's own library may call the C library, and that of mathematics both.
+LIBRARIES = ("m", "c", "gcc")
 TICKS_UNITS = ("instructions", "cycles", "time")
 _SETTING = re.compile(r"^ \* @setting (\w+)", re.MULTILINE)
 
@@ -99,6 +102,7 @@ def _count(mistakes: int) -> str:
 def _board(root: Table, path: Path) -> Board:
     root.integer("schema")
     memory = tuple(_region(table) for table in root.tables("memory"))
+    words = tuple(_words(table) for table in root.optional_tables("words"))
     _check_regions(root, memory)
     emulator = root.optional_table("emulator")
     qemu = emulator.optional_table("qemu") if emulator else None
@@ -110,6 +114,7 @@ def _board(root: Table, path: Path) -> Board:
         cpu=_cpu(root.table("cpu")),
         clock=_clock(root.table("clock")),
         memory=memory,
+        words=words,
         placement=_placement(root.table("placement"), memory),
         uart=_uart(root.table("uart")),
         ticks=tuple(_ticks(table) for table in root.tables("ticks")),
@@ -131,6 +136,7 @@ def _cpu(table: Table) -> Cpu:
         startup=table.choice("startup", startups),
         toolchain=table.text("toolchain", re.compile(r"[A-Za-z0-9_.-]+")),
         flags=table.texts("flags"),
+        libraries=table.texts("libraries", default=LIBRARIES),
         features=frozenset(features),
         clock_hz=table.integer("clock_hz", 1),
     )
@@ -149,6 +155,10 @@ def _region(table: Table) -> Region:
     return region
 
 
+def _words(table: Table) -> Words:
+    return Words(origin=table.integer("origin"), values=table.integers("values"))
+
+
 def _check_regions(root: Table, memory: tuple[Region, ...]) -> None:
     for first, second in combinations(memory, 2):
         if first.name == second.name:
@@ -161,7 +171,13 @@ def _placement(table: Table, memory: tuple[Region, ...]) -> Placement:
     def region(key: str, kind: str) -> str:
         return table.choice(key, [r.name for r in memory if r.kind == kind])
 
-    return Placement(code=region("code", "flash"), data=region("data", "ram"), stack=region("stack", "ram"))
+    code = region("code", "flash")
+    return Placement(
+        code=code,
+        constants=region("constants", "flash") if table.has("constants") else code,
+        data=region("data", "ram"),
+        stack=region("stack", "ram"),
+    )
 
 
 def _driver(table: Table, kind: str) -> tuple[str, Settings]:
@@ -200,6 +216,9 @@ def _qemu(table: Table) -> Qemu:
 
 def _renode(table: Table, folder: Path) -> Renode:
     overlay = table.text("overlay", default="")
+    platform = table.text("platform", default="")
+    if not overlay and not platform:
+        table.problem("platform", "is missing; without it, overlay must be a whole description")
     text = ""
     if overlay:
         try:
@@ -207,7 +226,7 @@ def _renode(table: Table, folder: Path) -> Renode:
         except (OSError, UnicodeDecodeError) as error:
             table.problem("overlay", f"{overlay}: can't be read: {error}")
     return Renode(
-        platform=table.text("platform"),
+        platform=platform,
         overlay=text,
         cpu=table.text("cpu", default="sysbus.cpu"),
         uart=table.text("uart", re.compile(r"sysbus\.\w+")),

@@ -112,6 +112,20 @@ class Table:
             return ()
         return tuple(value)
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        """A list of 32-bit numbers, at least one."""
+        value = self._value(key, list, "a list of whole numbers", None)
+        if value is None:
+            return ()
+        if not value or not all(type(item) is int and 0 <= item <= 0xFFFFFFFF for item in value):
+            self.problem(key, "is not a list of 32-bit numbers")
+            return ()
+        return tuple(value)
+
+    def has(self, key: str) -> bool:
+        """Whether the file has this key."""
+        return key in self._data
+
     def table(self, key: str) -> Table:
         """A table; one that is missing reads as empty and is reported once."""
         value = self._value(key, dict, "a table", None)
@@ -119,7 +133,7 @@ class Table:
 
     def optional_table(self, key: str) -> Table | None:
         """A table, or ``None`` where the file has none."""
-        return self.table(key) if key in self._data else None
+        return self.table(key) if self.has(key) else None
 
     def tables(self, key: str) -> list[Table]:
         """An array of tables, at least one."""
@@ -130,6 +144,10 @@ class Table:
             self.problem(key, f"is not an array of tables, [[{self._name(key)}]]")
             return []
         return [self._child(f"{key}[{i}]", item) for i, item in enumerate(value)]
+
+    def optional_tables(self, key: str) -> list[Table]:
+        """An array of tables, which may be missing."""
+        return self.tables(key) if self.has(key) else []
 
     def settings(self, names: Collection[str]) -> Mapping[str, int]:
         """A table of whole numbers with exactly these names."""

@@ -11,7 +11,7 @@ from tinygen.resources import environment
 
 __all__ = ["GUARD_BYTES", "LEAST_STACK_BYTES", "linker_script", "rendered_sources"]
 
-# firmware/cortex_m/startup.c sets the MPU up for exactly this size, which must be a power of two.
+# The start-up code sets MPU or PMP up for exactly this size, which must be a power of two.
 GUARD_BYTES = 256
 # Fault handler and start-up need about 200 bytes; a model that needs more says so in the stack's measurement.
 LEAST_STACK_BYTES = 1024
@@ -33,6 +33,8 @@ def linker_script(board: Board, *, vectors: bool) -> str:
     return template.render(
         board=board,
         place=board.placement,
+        code_origin=board.region(board.placement.code).origin,
+        constants_segment="code" if board.placement.constants == board.placement.code else "constants",
         vectors=vectors,
         guard_bytes=GUARD_BYTES,
         least_stack_bytes=LEAST_STACK_BYTES,

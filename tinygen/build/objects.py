@@ -121,7 +121,8 @@ class Tree:
 
     def libraries(self) -> tuple[str, ...]:
         """What is linked behind the objects."""
-        return ("-lm", "-lc", "-lgcc") if self.tflm is None else self.tflm.link_inputs(self.work_dir)
+        libraries = tuple(f"-l{name}" for name in self.board.cpu.libraries)
+        return libraries if self.tflm is None else self.tflm.link_inputs(self.work_dir)
 
     @property
     def _rendered(self) -> Path:
@@ -132,7 +133,7 @@ class Tree:
         return (
             *(self._kernels() if self.tflm is None else self._firmware("runtime/hosted")),
             *self._jobs(_sources(startup), FIRMWARE.resolve(), "firmware", self._firmware_flags()),
-            *self._firmware("runtime/memory", "runtime/text", "app/app"),
+            *self._firmware(*(f"runtime/{name}" for name in ("fault", "memory", "stack", "start", "text")), "app/app"),
             *self._firmware(f"drivers/clock/{self.board.clock.driver}", f"drivers/uart/{self.board.uart.driver}"),
             *self._rendered_jobs("model_glue.c"),
         )

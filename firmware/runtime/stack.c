@@ -1,4 +1,5 @@
 /* The stack's high-water mark by paint. */
+#include "tg/core.h"
 #include "tg/cpu.h"
 
 #define PAINT 0x7467504Bu
@@ -9,7 +10,11 @@ extern uint32_t tg_stack_end[], tg_stack_top[];
 
 static uint32_t *stack_pointer(void) {
     uint32_t *sp;
+#if defined(__riscv)
+    __asm__ volatile("mv %0, sp" : "=r"(sp));
+#else
     __asm__ volatile("mov %0, sp" : "=r"(sp));
+#endif
     return sp;
 }
 
@@ -31,9 +36,9 @@ __attribute__((noinline)) int tg_stack_call(int (*function)(void), uint32_t *use
     return status;
 }
 
-/* Start-up calls tg_main() from tg_start(), which keeps at most its return address: 8 bytes. */
+/* Start-up calls tg_main() from tg_start(), which keeps a return address in one aligned frame. */
 uint32_t tg_stack_at_entry(void) {
-    return 8u;
+    return TG_LEAST_FRAME_BYTES;
 }
 
 int tg_stack_is_intact(void) {
