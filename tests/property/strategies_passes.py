@@ -95,11 +95,13 @@ class DyingBuilder(NetworkBuilder):
         values = self.rng.integers(low, high + 1, channels).astype(np.int8)
         if self.rng.random() < 0.6:
             values[:] = values[0]
+            values = values[:1] if self.rng.random() < 0.5 else values
         scale, zero_point = self._quantization()
         operand = self.builder.constant(values.reshape(1, 1, 1, -1), scales=scale, zero_points=zero_point)
         kind = str(self.rng.choice(["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"]))
         options = {} if kind.endswith("IMUM") else {"fused_activation_function": self._activation()}
-        self._add(kind, [self.value.tensor, operand], self.value.shape, options)
+        operands = [self.value.tensor, operand]
+        self._add(kind, operands if self.rng.random() < 0.7 else operands[::-1], self.value.shape, options)
 
     def constant_branch(self) -> None:
         """An operand that is computed from constants only."""

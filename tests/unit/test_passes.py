@@ -92,6 +92,7 @@ FOLDABLE = {
     "CONCATENATION": ({"axis": 1}, [VALUES[:, :1]], Output((2, 4, 4), "int8", 0.1, -7)),
     "PACK": ({"axis": 1, "values_count": 2}, [VALUES[::-1]], Output((2, 2, 3, 4), "int8", 0.1, -7)),
     "ADD": ({}, [VALUES[:1, :, :1]], Output((2, 3, 4), "int8", 0.2, 5)),
+    "SUB": ({}, [np.arange(-60, 60, 5, dtype=np.int8).reshape(1, 2, 3, 4)], Output((1, 2, 3, 4), "int8", 0.2, 5)),
     "MUL": ({"fused_activation_function": 1}, [VALUES[:1, :1]], Output((2, 3, 4), "int8", 0.2, 5)),
     "EXPAND_DIMS": ({}, [np.array(1, np.int32)], Output((2, 1, 3, 4), "int8", 0.1, -7)),
 }

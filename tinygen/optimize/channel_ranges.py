@@ -148,8 +148,9 @@ def _of_operands(op: Op, graph: Graph, ranges: Ranges) -> Range | None:
     if not is_sound(op, graph):
         return None
     first, second = (_operand(graph.input(op, i), ranges.get(graph.input_index(op, i))) for i in range(2))
+    channels = graph.output(op).shape[-1:]
     corners = [
-        np.broadcast_to(operator.compute(op, graph, a, b), graph.output(op).shape[-1:])
+        operator.compute(op, graph, np.broadcast_to(a, channels), np.broadcast_to(b, channels))
         for a in (first.low, first.high)
         for b in (second.low, second.high)
     ]

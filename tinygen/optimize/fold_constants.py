@@ -57,7 +57,8 @@ def _evaluate(op: Op, graph: Graph) -> Array | None:
         return table[_data(graph, source).astype(np.int64) + 128]
     operator = find(op.kind)
     if isinstance(operator, BroadcastOperator):
-        first, second = (_data(graph, graph.input_index(op, i)).astype(np.int64) for i in range(2))
+        operands = (_data(graph, graph.input_index(op, i)).astype(np.int64) for i in range(2))
+        first, second = np.broadcast_arrays(*operands)
         return operator.compute(op, graph, first, second)
     return None
 
