@@ -1,7 +1,7 @@
-"""Depthwise convolutions on DSP instructions.
+"""3x3 depthwise convolutions of stride 1 on DSP instructions, from strips of unpacked rows.
 
-Forms ``int16`` and ``int8`` compute 3x3 windows of stride 1 from strips of unpacked rows; they differ in
-how the filters lie in flash: 36 or 18 bytes a channel.
+Forms ``int16`` and ``int8`` differ in how the filters lie in flash: 36 or 18 bytes a channel. Other windows
+are in ``depthwise_taps.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinygen.forms.packing import Filters, filters_of
 from tinygen.ir import Call, Constant, Graph, Param
 from tinygen.lower.requantize import Rescale, multiply_by_quantized_multiplier
 
-__all__ = ["DepthwiseStrip", "Shortened", "Window", "shortened", "stream_of"]
+__all__ = ["DepthwiseStrip", "Shortened", "Window", "mapping", "shortened", "stream_of"]
 
 Ints = NDArray[np.int64]
 HEADER = "depthwise/tg_depthwise.h"
@@ -216,7 +216,7 @@ class DepthwiseStrip(Form):
         window = Window.of(call)
         if not target.dsp or window is None or not _strip_serves(window):
             return
-        short = shortened(filters_of(_mapping(call.params, "filters")))
+        short = shortened(filters_of(mapping(call.params, "filters")))
         if short is None:
             return
         stream: dict[str, Param] = {"stream": Constant("stream", stream_of(short))}
@@ -339,11 +339,12 @@ def _strip_instructions(window: Window, make: int) -> int:
     return window.batches * (steps * each + _groups(window) * group + 200)
 
 
-def _mapping(params: Mapping[str, Param], name: str) -> Mapping[str, Param]:
+def mapping(params: Mapping[str, Param], name: str) -> Mapping[str, Param]:
+    """A nested struct of a call's parameters."""
     inner = params[name]
     assert isinstance(inner, Mapping)
     return inner
 
 
 def _numbers(params: Mapping[str, Param], name: str) -> dict[str, int]:
-    return {key: value for key, value in _mapping(params, name).items() if isinstance(value, int)}
+    return {key: value for key, value in mapping(params, name).items() if isinstance(value, int)}
