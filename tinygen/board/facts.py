@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from tinygen.board.consumption import Accelerator, Power
+
 __all__ = [
     "Board",
     "Clock",
@@ -178,6 +180,8 @@ class Board:
     ticks: tuple[Ticks, ...]
     qemu: Qemu | None
     renode: Renode | None
+    power: Power | None = None
+    accelerator: Accelerator | None = None
 
     @property
     def emulators(self) -> Mapping[str, Emulator]:

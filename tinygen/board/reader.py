@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal, cast
 
+from tinygen.board.consumption import read_accelerator, read_power
 from tinygen.board.facts import (
     Board,
     Clock,
@@ -120,6 +121,8 @@ def _board(root: Table, path: Path) -> Board:
         ticks=tuple(_ticks(table) for table in root.tables("ticks")),
         qemu=_qemu(qemu) if qemu else None,
         renode=_renode(renode, path.parent) if renode else None,
+        power=read_power(root.optional_table("power")),
+        accelerator=read_accelerator(root.optional_table("accelerator")),
     )
     root.finish()
     return board
