@@ -21,6 +21,7 @@ from tinygen.ir import Call, Constant, Graph, Param
 __all__ = ["Winograd"]
 
 Ints = NDArray[np.int64]
+SOURCES = tuple(f"conv_gemm/tg_{name}.c" for name in ("conv_winograd", "gemm_int16", "gemm_clamp", "ring"))
 BLOCK = 4  # windows in a row made at a time
 
 
@@ -91,7 +92,7 @@ def _candidate(
                 call,
                 kernel="tg_conv_winograd",
                 header=HEADER,
-                sources=("conv_gemm/tg_conv_winograd.c", "conv_gemm/tg_gemm_int16.c", "conv_gemm/tg_ring.c"),
+                sources=SOURCES,
                 params={
                     "ring": ring,
                     "height": height,

@@ -53,9 +53,8 @@ void tg_conv_direct_gemm(const tg_conv_direct_gemm_t *op, const int8_t *input, i
         }
         build_column(op, a, b, column);
         gemm(&op->gemm, column, output, second);
-        if (tg_gemm_clamps(&op->gemm)) {
-            tg_gemm_clamp(&op->gemm, output, second);
-        }
-        output = second + op->gemm.channels;
+        int8_t *const end = second + op->gemm.channels;
+        tg_gemm_clamp(&op->gemm, output, (int32_t)(end - output));
+        output = end;
     }
 }

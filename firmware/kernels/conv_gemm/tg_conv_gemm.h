@@ -24,7 +24,7 @@ typedef struct {
     int32_t steps;      /* of four values; the column has 4 * steps words */
     int32_t channels;   /* filters, at least 2 */
     int32_t requantize; /* see the micro-kernel */
-    int32_t output_min; /* limits tighter than int8's are a second pass over the two pixels */
+    int32_t output_min; /* limits tighter than int8's are a second pass */
     int32_t output_max;
 } tg_gemm_t;
 
@@ -58,13 +58,14 @@ tg_gemm_kernel_t tg_gemm_int16;
  *     output = ssat8((rounded_high_word(2 * s * m) + c - n) >> e), n = 1 where s < 0, else 0 */
 tg_gemm_kernel_t tg_gemm_pair8;
 
-/* Whether outputs have limits tighter than int8's, and the second pass that applies them to two
- * neighbouring pixels, or to one. */
-static inline bool tg_gemm_clamps(const tg_gemm_t *op) {
-    return op->output_min > INT8_MIN || op->output_max < INT8_MAX;
-}
+/* Applies limits that are tighter than int8's to outputs just written. */
+void tg_gemm_clamp_bytes(const tg_gemm_t *op, int8_t *output, int32_t bytes);
 
-void tg_gemm_clamp(const tg_gemm_t *op, int8_t *first, const int8_t *second);
+static inline void tg_gemm_clamp(const tg_gemm_t *op, int8_t *output, int32_t bytes) {
+    if (op->output_min > INT8_MIN || op->output_max < INT8_MAX) {
+        tg_gemm_clamp_bytes(op, output, bytes);
+    }
+}
 
 /* Steps of a column from that many words, at least one, of two windows. Returns where the next step
  * goes. */

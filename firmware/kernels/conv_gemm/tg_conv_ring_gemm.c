@@ -60,9 +60,8 @@ void tg_conv_ring_gemm(const tg_conv_ring_gemm_t *op, const int8_t *input, int8_
         }
         build_column(op, ring.bytes, a, b, column, rests);
         gemm(&op->gemm, column, output, second);
-        if (tg_gemm_clamps(&op->gemm)) {
-            tg_gemm_clamp(&op->gemm, output, second);
-        }
-        output = second + op->gemm.channels;
+        int8_t *const end = second + op->gemm.channels;
+        tg_gemm_clamp(&op->gemm, output, (int32_t)(end - output));
+        output = end;
     }
 }

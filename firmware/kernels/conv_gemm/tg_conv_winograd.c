@@ -117,9 +117,7 @@ void tg_conv_winograd(const tg_conv_winograd_t *op, const int8_t *input, int8_t 
             if (target != output) {
                 tg_copy(output, target, bytes);
             }
-            if (tg_gemm_clamps(&op->gemm)) {
-                tg_clamp_bytes(output, bytes, op->gemm.output_min, op->gemm.output_max);
-            }
+            tg_gemm_clamp(&op->gemm, output, bytes);
             output += bytes;
         }
     }
