@@ -14,7 +14,7 @@ from tinygen.emulate.runner import follow
 from tinygen.emulate.session import Session
 from tinygen.errors import OptionError, ToolError
 
-__all__ = ["QemuEmulator", "command_line", "qemu_command"]
+__all__ = ["QemuEmulator", "command_line", "find_program", "qemu_command"]
 
 PACKAGES = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
 
@@ -34,7 +34,7 @@ class QemuEmulator:
             known = ", ".join(board.emulators) or "none"
             raise OptionError(f"QEMU does not know the board {board.name}; emulators that do: {known}")
         self._machine: Qemu = board.qemu
-        self._program = _find(board.qemu.program)
+        self._program = find_program(board.qemu)
 
     @property
     def version(self) -> str:
@@ -50,18 +50,20 @@ class QemuEmulator:
         follow(command, session, seconds, f"QEMU ({self._machine.machine})")
 
 
-def qemu_command(machine: Qemu, program: str, elf: str) -> list[str]:
+def qemu_command(machine: Qemu, program: str, elf: str, *, counted: bool = True) -> list[str]:
     """QEMU without a screen, the board's UART on its standard output.
 
     ``-icount shift=0`` makes an instruction a nanosecond of virtual time: counts repeat exactly. The
-    log of guest errors stays off: the clock's and flash's registers are not modelled.
+    log of guest errors stays off: the clock's and flash's registers are not modelled. Without
+    ``counted``, blocks of instructions run undivided, which is what a trace wants.
     """
     serials = [word for _ in range(machine.serial) for word in ("-serial", "null")]
     return [
         program,
         *("-M", machine.machine, "-display", "none", "-monitor", "none", "-nodefaults"),
         *serials,
-        *("-serial", "stdio", "-icount", "shift=0"),
+        *("-serial", "stdio"),
+        *(("-icount", "shift=0") if counted else ()),
         *machine.args,
         *("-kernel", elf),
     ]
@@ -72,7 +74,13 @@ def command_line(machine: Qemu, elf: str) -> str:
     return shlex.join(qemu_command(machine, machine.program, elf))
 
 
-def _find(program: str) -> str:
+def find_program(machine: Qemu) -> str:
+    """Where the board's QEMU is.
+
+    Raises:
+        ToolError: it is not on the PATH.
+    """
+    program = machine.program
     found = shutil.which(program)
     if found is None:
         raise ToolError(
