@@ -19,7 +19,7 @@ from tinygen.board import Board, format_bytes
 from tinygen.build.linker import linker_script
 from tinygen.build.objects import Optimization, Tree
 from tinygen.build.sizes import Sizes, measure_image
-from tinygen.build.tflm import Tflm, require_cxx
+from tinygen.build.tflm import Tflm, require_cxx, with_readable_names
 from tinygen.build.toolchain import CompileJob, Failure, Toolchain, compile_all, find_toolchain, run_tool
 from tinygen.errors import BudgetError
 from tinygen.ir import ModelInterface
@@ -96,6 +96,7 @@ def build_firmware(
         profile_elf, _ = link(f"{model.name}_profile", (*validation, *objects.probed, *objects.profile), vectors=True)
     hex_file = out / f"{model.name}.hex"
     run_tool([str(toolchain.objcopy), "-O", "ihex", elf.name, hex_file.name], cwd=out)
+    sizes = measure_image(elf, map_file, _arena_symbol(model, tflm))
     return BuildResult(
         elf=elf,
         hex=hex_file,
@@ -103,7 +104,7 @@ def build_firmware(
         validate_elf=validate_elf,
         profile_elf=profile_elf,
         compiler=toolchain.version,
-        sizes=measure_image(elf, map_file, _arena_symbol(model, tflm)),
+        sizes=sizes if tflm is None else with_readable_names(sizes, toolchain),
         notes=() if tflm is None else (tflm.note,),
     )
 

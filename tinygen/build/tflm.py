@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tinygen.board import Cpu
 from tinygen.build.archive import ArchiveError, Core, core_of, defined_symbols, member_with
+from tinygen.build.sizes import Sizes
 from tinygen.build.toolchain import CXX_FLAGS, Failure, Toolchain, find_toolchain, run_tool
 from tinygen.errors import ToolError
 
-__all__ = ["HOW_TO_GET", "LIBRARY", "Tflm", "find_tflm", "require_cxx"]
+__all__ = ["HOW_TO_GET", "LIBRARY", "Tflm", "find_tflm", "require_cxx", "with_readable_names"]
 
 LIBRARY = "libtensorflow-microlite.a"
 HOW_TO_GET = (
@@ -191,6 +192,17 @@ def require_cxx(toolchain: Toolchain, work_dir: Path) -> None:
             details=failure.details,
             hint=_GET_CXX,
         ) from failure
+
+
+def with_readable_names(sizes: Sizes, toolchain: Toolchain) -> Sizes:
+    """Names of C++ functions as people write them, where the toolchain has ``c++filt``."""
+    program = toolchain.compiler.with_name(toolchain.compiler.name.replace("gcc", "c++filt"))
+    if not program.is_file() or not sizes.symbols:
+        return sizes
+    command = [str(program), "--no-params", *(symbol.name for symbol in sizes.symbols)]
+    names = run_tool(command, cwd=program.parent).splitlines()
+    symbols = tuple(replace(symbol, name=name) for symbol, name in zip(sizes.symbols, names, strict=True))
+    return replace(sizes, symbols=symbols)
 
 
 def _includes(headers: Iterable[str]) -> str:
