@@ -187,7 +187,7 @@ def _coarser(filters: Filters, channel: int) -> Coarse | None:
     values = outputs[steps + 1]
     first = int(filters.multiplier[channel]) >> (int(filters.exponent[channel]) - (SHIFT - 1))
     plain = int(_rounding(np.int64(SHIFT - 1), filters.zero_point))  # type: ignore[arg-type]
-    roundings = plain + np.array(sorted(range(-512, 512), key=abs))
+    roundings = plain + np.array(sorted(range(-4096, 4096), key=abs))
     for multiplier in range(first - 2, first + 4):
         offsets = -((roundings[:, None] - (values << SHIFT)[None, :]) * (1 << 30) // multiplier) - reached
         same = np.flatnonzero(offsets.min(axis=1) == offsets.max(axis=1))

@@ -7,12 +7,11 @@
  * instructions.
  *
  * stream: blocks of four rows a b c d. A block begins with the sums' biases: a, a + 256 b, c,
- * c + 256 d. Then follow, for every four inputs k0 k1 k2 k3, the words (k0, k2), (k1, k3) of a and b,
- * and the same of c and d. Inputs count in steps of eight; where the layer has less, the rest of the
- * weights are 0.
- * factors: multiplier m, rounding c = 2^(e - 1) + zero point * 2^e and exponent e, 1 <= e <= 22:
- * output = saturate(((high word of 2 * sum * m, rounded) + c - (1 if sum < 0)) >> e), which is TFLM's
- * two roundings of sum * m * 2^(-31 - e). */
+ * c + 256 d. Then follow, for every four inputs k0 k1 k2 k3, the words (k0, k2), (k1, k3) of a and
+ * b, and the same of c and d. Inputs count in steps of eight; where the layer has less, the rest of
+ * the weights are 0. factors: multiplier m, rounding c = 2^(e - 1) + zero point * 2^e and exponent
+ * e, 1 <= e <= 22: output = saturate(((high word of 2 * sum * m, rounded) + c - (1 if sum < 0)) >>
+ * e), which is TFLM's two roundings of sum * m * 2^(-31 - e). */
 #ifndef TG_DENSE_PAIR8_H
 #define TG_DENSE_PAIR8_H
 
@@ -67,11 +66,14 @@ void tg_dense_row(const tg_dense_pair8_t *op, const void *values, const void *va
 
 #if TG_DSP
 
-/* Four inputs of int16 in x0, x1 by four rows: sums of a and b in r8, r9, those of c and d in r10, r11.
+/* Four inputs of int16 in x0, x1 by four rows: sums of a and b in r8, r9, those of c and d in r10,
+ * r11.
  */
 #define TG_DENSE_WORD(x, w, low, both)                                                             \
-    "smlad " both ", " x ", " w ", " both "\n"                                                     \
-    "sxtb16 " w ", " w "\n"                                                                        \
+    "smlad " both ", " x ", " w ", " both                                                          \
+    "\n"                                                                                           \
+    "sxtb16 " w ", " w                                                                             \
+    "\n"                                                                                           \
     "smlad " low ", " x ", " w ", " low "\n"
 #define TG_DENSE_FOUR(x0, x1)                                                                      \
     "ldm lr!, {r4-r7}\n" TG_DENSE_WORD(x0, "r4", "r8", "r9") TG_DENSE_WORD(x1, "r5", "r8", "r9")   \
@@ -80,10 +82,14 @@ void tg_dense_row(const tg_dense_pair8_t *op, const void *values, const void *va
 #define TG_DENSE_OUTPUT(sum)                                                                       \
     "ldm r3, {r0-r2}\n"                                                                            \
     "add r3, r5\n"                                                                                 \
-    "add r1, r1, " sum ", asr #31\n"                                                               \
-    "smmlar " sum ", " sum ", r0, r1\n"                                                            \
-    "asr " sum ", " sum ", r2\n"                                                                   \
-    "ssat " sum ", #8, " sum "\n"                                                                  \
+    "add r1, r1, " sum                                                                             \
+    ", asr #31\n"                                                                                  \
+    "smmlar " sum ", " sum                                                                         \
+    ", r0, r1\n"                                                                                   \
+    "asr " sum ", " sum                                                                            \
+    ", r2\n"                                                                                       \
+    "ssat " sum ", #8, " sum                                                                       \
+    "\n"                                                                                           \
     "strb " sum ", [r4], #1\n"
 
 /* The body of a tg_dense_rows_kernel_t; load: puts eight inputs into r0-r3 from r12.

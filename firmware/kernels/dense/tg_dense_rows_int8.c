@@ -5,11 +5,12 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes it from its register */
 
 TG_NAKED void tg_dense_rows_int8(const tg_dense_rows_t *rows) {
-    TG_DENSE_ROWS("ldm r12!, {r0, r2}\n"
-                  "sxtb16 r1, r0, ror #8\n"
-                  "sxtb16 r0, r0\n"
-                  "sxtb16 r3, r2, ror #8\n"
-                  "sxtb16 r2, r2\n");
+    TG_DENSE_ROWS(
+        "ldm r12!, {r0, r2}\n"
+        "sxtb16 r1, r0, ror #8\n"
+        "sxtb16 r0, r0\n"
+        "sxtb16 r3, r2, ror #8\n"
+        "sxtb16 r2, r2\n");
 }
 
 #else

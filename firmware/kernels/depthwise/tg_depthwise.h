@@ -1,15 +1,16 @@
 /* Depthwise convolutions of one output channel for each input channel, for cores with DSP
  * instructions; every kernel has a portable twin that reads the same constants.
  *
- * Arithmetic of the 3x3 kernels. The filters are int16, scaled by 2^(1 + d) for each channel, d chosen
- * such that all channels of all layers are shifted by the same TG_DEPTHWISE_SHIFT in the end:
+ * Arithmetic of the 3x3 kernels. The filters are int16, scaled by 2^(1 + d) for each channel, d
+ * chosen such that all channels of all layers are shifted by the same TG_DEPTHWISE_SHIFT in the
+ * end:
  *
  *     output = saturate((high word of (sum * multiplier) + rounding) >> TG_DEPTHWISE_SHIFT)
  *     rounding = 2^(d - 1) + 2^(TG_DEPTHWISE_SHIFT - 1) + zero point * 2^TG_DEPTHWISE_SHIFT
  *
  * Two instructions make TFLM's two roundings of it, wherever the exact result is not below the zero
- * point, because only negative ties are rounded another way. So the layer's lower limit must not lie
- * below its zero point, as behind any ReLU. */
+ * point, because only negative ties are rounded another way. So the layer's lower limit must not
+ * lie below its zero point, as behind any ReLU. */
 #ifndef TG_DEPTHWISE_H
 #define TG_DEPTHWISE_H
 
@@ -19,8 +20,8 @@
 /* 1 <= d <= 7, so that 8-bit weights fit in int16: factors of 2^-3 to 2^-9. */
 #define TG_DEPTHWISE_SHIFT 10
 
-/* Words of a channel in a stream: three columns of (w0, w1), (w1, w2), then multiplier, rounding and
- * bias, the last one scaled as the weights. */
+/* Words of a channel in a stream: three columns of (w0, w1), (w1, w2), then multiplier, rounding
+ * and bias, the last one scaled as the weights. */
 #define TG_DEPTHWISE_CHANNEL_WORDS 9
 
 /* A 3x3 depthwise convolution of stride 1 over strips: see tg_depthwise_strip.c. */
@@ -44,15 +45,15 @@ typedef struct {
 } tg_depthwise_3x3_int16_t;
 
 /* Two output rows at a time, and in them four channels at a time: reads their part of two input
- * rows, then writes their part of two output rows. The output may overlap the input by the lead that
- * follows from this order. scratch: tg_depthwise_strip's. */
+ * rows, then writes their part of two output rows. The output may overlap the input by the lead
+ * that follows from this order. scratch: tg_depthwise_strip's. */
 void tg_depthwise_3x3_int16(const tg_depthwise_3x3_int16_t *op, const int8_t *input, int8_t *output,
                             int8_t *scratch);
 
 typedef struct {
     tg_depthwise_strip_t strip;
     int32_t output_zero_point;
-    const int8_t *weights; /* [channels][3][3] */
+    const int8_t *weights;  /* [channels][3][3] */
     tg_channels_t channels; /* shifts from -3 to -9 */
 } tg_depthwise_3x3_int8_t;
 
@@ -65,15 +66,15 @@ void tg_depthwise_3x3_int8(const tg_depthwise_3x3_int8_t *op, const int8_t *inpu
  * four channels. The assembly knows the order of the fields up to `strip`. */
 typedef struct {
     const int32_t *stream; /* of the first channel that is written */
-    int8_t *output;        /* that channel of the upper row's first pixel; NULL: only fill the strip */
-    uintptr_t last;        /* end of the strip's whole pairs of output columns; - 1 if one remains */
-    int32_t pitch;         /* bytes to the lower output row; 0 if there is none */
-    int32_t pixel;         /* bytes from pixel to pixel */
-    const int8_t *above;   /* the group's first channel in the upper input row */
-    const int8_t *below;   /* ... and in the lower one */
-    uint32_t *columns;     /* the strip's column that takes the rows' first pixel */
-    uint32_t *saved;       /* the rows before, [groups][input_width][4] */
-    int32_t above_step;    /* bytes from pixel to pixel; 0 where the row is the padding */
+    int8_t *output; /* that channel of the upper row's first pixel; NULL: only fill the strip */
+    uintptr_t last; /* end of the strip's whole pairs of output columns; - 1 if one remains */
+    int32_t pitch;  /* bytes to the lower output row; 0 if there is none */
+    int32_t pixel;  /* bytes from pixel to pixel */
+    const int8_t *above; /* the group's first channel in the upper input row */
+    const int8_t *below; /* ... and in the lower one */
+    uint32_t *columns;   /* the strip's column that takes the rows' first pixel */
+    uint32_t *saved;     /* the rows before, [groups][input_width][4] */
+    int32_t above_step;  /* bytes from pixel to pixel; 0 where the row is the padding */
     int32_t below_step;
     uint32_t *columns_end; /* behind the column that takes the rows' last pixel */
     int32_t groups;

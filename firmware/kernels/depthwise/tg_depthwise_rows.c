@@ -1,5 +1,5 @@
-/* The inner loops of the strip kernel: for each group of four channels, first pack two input rows into
- * the strip, then compute two output rows from it.
+/* The inner loops of the strip kernel: for each group of four channels, first pack two input rows
+ * into the strip, then compute two output rows from it.
  *
  * Packing turns eight bytes of two pixels, one above the other, into four words, one for each
  * channel, with the upper value in the low half. A strip's column holds, for each of the four
@@ -23,23 +23,30 @@ _Static_assert(TG_DEPTHWISE_SHIFT == 10, "written out in the assembly");
 
 /* r0: column left of the pixel; r3-r8: the channel's filter; lr: its bias; sums of two pixels in
  * r9 (upper row), r12 (lower row), and lr, r1. */
-#define COLUMN(upper, lower, a, b) \
-    "smlatb " lower ", r10, " a ", " lower "\n" \
-    "smlad  " upper ", r10, " a ", " upper "\n" \
-    "smlabt " upper ", r11, " b ", " upper "\n" \
+#define COLUMN(upper, lower, a, b)                                                                 \
+    "smlatb " lower ", r10, " a ", " lower                                                         \
+    "\n"                                                                                           \
+    "smlad  " upper ", r10, " a ", " upper                                                         \
+    "\n"                                                                                           \
+    "smlabt " upper ", r11, " b ", " upper                                                         \
+    "\n"                                                                                           \
     "smlad  " lower ", r11, " b ", " lower "\n"
-#define FIRST_COLUMN(upper, lower, a, b) \
-    "smlatb " lower ", r10, " a ", lr\n" \
-    "smlad  " upper ", r10, " a ", lr\n" \
-    "smlabt " upper ", r11, " b ", " upper "\n" \
+#define FIRST_COLUMN(upper, lower, a, b)                                                           \
+    "smlatb " lower ", r10, " a                                                                    \
+    ", lr\n"                                                                                       \
+    "smlad  " upper ", r10, " a                                                                    \
+    ", lr\n"                                                                                       \
+    "smlabt " upper ", r11, " b ", " upper                                                         \
+    "\n"                                                                                           \
     "smlad  " lower ", r11, " b ", " lower "\n"
 #define LEFT "r3", "r4"
 #define MIDDLE "r5", "r6"
 #define RIGHT "r7", "r8"
 #define TAPS(macro, upper, lower, filter) macro(upper, lower, filter)
 /* With m and rounding in r10, r11. */
-#define SCALE(sum) \
-    "smmla " sum ", " sum ", r10, r11\n" \
+#define SCALE(sum)                                                                                 \
+    "smmla " sum ", " sum                                                                          \
+    ", r10, r11\n"                                                                                 \
     "ssat  " sum ", #8, " sum ", asr #10\n"
 
 /* The frame: +0 strip, +4 stream, +8 output, +12 multiplier, +16 rounding, +20 bias, +24 last,

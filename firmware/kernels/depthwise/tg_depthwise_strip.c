@@ -1,16 +1,16 @@
 /* The outer loops of the strip kernel.
  *
- * A strip holds a few rows of four channels, unpacked to int16 and padded; it is filled again for each
- * group of four channels and each pair of output rows. What the next pair of output rows needs of the
- * current input rows is saved for all channels, so that these rows may be overwritten: the output can
- * take the place of the input.
+ * A strip holds a few rows of four channels, unpacked to int16 and padded; it is filled again for
+ * each group of four channels and each pair of output rows. What the next pair of output rows needs
+ * of the current input rows is saved for all channels, so that these rows may be overwritten: the
+ * output can take the place of the input.
  *
- * Output rows 2p and 2p + 1 are computed from input rows r - 2 to r + 1 with r = 2p + 2 - pad_top, of
- * which r - 2 and r - 1 are the saved ones. Where the channels are no multiple of four, the last group
- * reads the last four channels, and computes those that are left.
+ * Output rows 2p and 2p + 1 are computed from input rows r - 2 to r + 1 with r = 2p + 2 - pad_top,
+ * of which r - 2 and r - 1 are the saved ones. Where the channels are no multiple of four, the last
+ * group reads the last four channels, and computes those that are left.
  *
- * scratch: a strip of output_width + 2 columns of 8 words, behind up to 24 bytes that align it to 32;
- * the saved rows, 4 words for each pixel of a row and each group; a pixel of padding. */
+ * scratch: a strip of output_width + 2 columns of 8 words, behind up to 24 bytes that align it to
+ * 32; the saved rows, 4 words for each pixel of a row and each group; a pixel of padding. */
 #include "depthwise/tg_depthwise.h"
 #include "tg_dsp.h"
 
@@ -48,8 +48,7 @@ static void prepare(work_t *work, const tg_depthwise_strip_t *op, int8_t *scratc
     work->strip = strip;
     work->saved = end;
     work->padding = padding;
-    work->rows.last =
-        (uintptr_t)(strip + (op->output_width - odd) * COLUMN_WORDS) - (uintptr_t)odd;
+    work->rows.last = (uintptr_t)(strip + (op->output_width - odd) * COLUMN_WORDS) - (uintptr_t)odd;
     work->rows.pixel = op->channels;
     work->rows.columns = columns;
     work->rows.columns_end = columns_end;

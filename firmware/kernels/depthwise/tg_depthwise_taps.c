@@ -33,8 +33,7 @@ static void find_taps(const work_t *work, int32_t row, int32_t column, int32_t *
     const tg_depthwise_taps_t *op = work->op;
     const int32_t row_bytes = op->input_width * op->channels;
     const int32_t corner = row * row_bytes + column * op->channels;
-    const int32_t padding =
-        (int32_t)((uintptr_t)work->padding - (uintptr_t)work->image) - corner;
+    const int32_t padding = (int32_t)((uintptr_t)work->padding - (uintptr_t)work->image) - corner;
     const int32_t *end = offsets + work->by_eight + 1;
     int32_t offset = 0;
     for (int32_t k = op->kernel_height; k > 0; k--) {
@@ -48,8 +47,8 @@ static void find_taps(const work_t *work, int32_t row, int32_t column, int32_t *
     }
 }
 
-/* `pixels` windows, the first with its corner at row, column, to output. If channels are left over, a
- * group of the last four follows each window, which must be alone then. */
+/* `pixels` windows, the first with its corner at row, column, to output. If channels are left over,
+ * a group of the last four follows each window, which must be alone then. */
 static void windows(work_t *work, int32_t row, int32_t column, int32_t pixels,
                     const int32_t *offsets, int8_t *output) {
     const tg_depthwise_taps_t *op = work->op;

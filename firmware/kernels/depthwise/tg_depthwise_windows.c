@@ -24,12 +24,16 @@ _Static_assert(TG_DEPTHWISE_SHIFT == 10, "written out in the assembly");
     "smlad r11, r12, r7, r11\n"                                                                    \
     "smlad r10, r3, r6, r10\n"
 #define SHORT(sum, m, c)                                                                           \
-    "smmla " sum ", " sum ", " m ", " c "\n"                                                       \
+    "smmla " sum ", " sum ", " m ", " c                                                            \
+    "\n"                                                                                           \
     "ssat " sum ", #8, " sum ", asr #10\n"
 #define GENERAL(sum, m, c, e)                                                                      \
-    "add " c ", " c ", " sum ", asr #31\n"                                                         \
-    "smmlar " sum ", " sum ", " m ", " c "\n"                                                      \
-    "asr " sum ", " sum ", " e "\n"                                                                \
+    "add " c ", " c ", " sum                                                                       \
+    ", asr #31\n"                                                                                  \
+    "smmlar " sum ", " sum ", " m ", " c                                                           \
+    "\n"                                                                                           \
+    "asr " sum ", " sum ", " e                                                                     \
+    "\n"                                                                                           \
     "ssat " sum ", #8, " sum "\n"
 
 /* Stack: 0 offsets_end, 4 delta, 8 offsets, 12 stream_end, 16 stream_begin, 20 pixels,

@@ -17,8 +17,8 @@ typedef struct {
 } tg_add_linear_t;
 
 /* output[i] = clamp((first * a[i] + second * b[i] + offset) >> TG_ADD_LINEAR_SHIFT).
- * TFLM rounds five times on the way to a sum (see tg_add); for given scales there is nearly always a
- * linear function that agrees with it on all 65,536 pairs of operands, and the compiler uses this
+ * TFLM rounds five times on the way to a sum (see tg_add); for given scales there is nearly always
+ * a linear function that agrees with it on all 65,536 pairs of operands, and the compiler uses this
  * kernel only after it has compared them all. No sum leaves 32 bits.
  * Ascending; an operand's element is read just before the output's is written: the output may start
  * at the operand's start or before it. */

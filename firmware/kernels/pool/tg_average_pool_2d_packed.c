@@ -15,8 +15,7 @@ static int8_t *mean(const tg_pool_2d_t *op, tg_pool_window_t window, int8_t *out
     }
     int32_t sums[TG_POOL_BLOCK];
     for (int32_t done = 0; done < op->channels;) {
-        const int32_t made =
-            tg_pool_sums(&pixels, window.data + done, op->channels - done, sums);
+        const int32_t made = tg_pool_sums(&pixels, window.data + done, op->channels - done, sums);
         for (int32_t i = 0; i < made; i++) {
             const int32_t rounded = (sums[i] > 0 ? sums[i] + half : sums[i] - half) / count;
             *output++ = (int8_t)rounded;

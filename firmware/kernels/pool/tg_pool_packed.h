@@ -25,8 +25,8 @@ typedef struct {
     tg_rescale_t rescale;
 } tg_mean_pixels_t;
 
-/* output[c] = clamp(requantize(bias + sum of channel c) + output_zero_point): tg_sum over the pixels of
- * an image. */
+/* output[c] = clamp(requantize(bias + sum of channel c) + output_zero_point): tg_sum over the
+ * pixels of an image. */
 void tg_mean_pixels(const tg_mean_pixels_t *op, const int8_t *input, int8_t *output);
 
 /* The most channels that are summed at once. */
