@@ -12,7 +12,8 @@ from support.firmware import needs_arm_gcc
 
 from tinygen.board import load_board
 from tinygen.build.archive import ArchiveError, Core, core_of, defined_symbols, member_with
-from tinygen.build.tflm import LIBRARY, find_tflm, require_cxx
+from tinygen.build.sizes import Sizes, Symbol
+from tinygen.build.tflm import LIBRARY, find_tflm, require_cxx, with_readable_names
 from tinygen.build.toolchain import find_toolchain
 from tinygen.errors import ToolError
 
@@ -198,6 +199,12 @@ def test_archives(tmp_path: Path) -> None:
             defined_symbols(library)
     with pytest.raises(ArchiveError):
         core_of(b"\x7fELF")
+
+
+def test_names_as_people_write_them() -> None:
+    symbols = tuple(Symbol(n, 4, "flash", "runtime", "x.o") for n in (INTERPRETER, "_ZL9kws_arena", "tg_main"))
+    sizes = with_readable_names(Sizes(12, {}, 0, 0, symbols, {}), find_toolchain(CPU))
+    assert [s.name for s in sizes.symbols] == ["tflite::MicroInterpreter::AllocateTensors", "kws_arena", "tg_main"]
 
 
 def test_missing_cxx_headers_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
