@@ -23,8 +23,8 @@ ORDER = (
     ("load", "oracle"),
     ("convert", "compress", "lower"),
     ("optimize",),  # passes ask an operator's room what it computes
-    ("forms",),
     ("plan",),
+    ("forms",),
     ("codegen",),
     ("build",),
     ("emulate",),
