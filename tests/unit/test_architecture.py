@@ -21,7 +21,8 @@ ORDER = (
     ("resources", "child"),
     ("board",),
     ("load", "oracle"),
-    ("convert", "compress", "lower"),
+    ("convert", "lower"),
+    ("compress",),
     ("optimize",),  # passes ask an operator's room what it computes
     ("plan",),
     ("forms",),

@@ -17,13 +17,13 @@ from tinygen.errors import DataError, UnsupportedError
 from tinygen.load import SourceKind
 from tinygen.load.dataset import FORMAT_HINT, Dataset
 
-__all__ = ["Conversion", "to_int8"]
+__all__ = ["ENVIRONMENT", "Conversion", "to_int8"]
 
 CALIBRATION_SAMPLES = 256
 
 # On the CPU, quiet, and whatever the user's ~/.keras says (the child works in a directory of its own):
 # the same model gives the same bytes everywhere.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "keras-home",
@@ -106,7 +106,7 @@ def to_int8(
         subject=f"converting {source.name}",
         time_limit=time_limit,
         on_progress=on_progress,
-        environment=_ENVIRONMENT,
+        environment=ENVIRONMENT,
         crash_hint=_CRASH_HINT,
     )
     return Conversion(

@@ -17,6 +17,8 @@ from tinygen.load.keras import SourceModel
 __all__ = ["converter_problem", "predict", "quantize"]
 
 _PREDICT_BATCH = 64
+# Layers whose operators (PRELU, ELU, UNIDIRECTIONAL_SEQUENCE_LSTM) the converter refuses with int16 activations.
+_NO_INT16 = ("PReLU", "ELU", "LSTM")
 
 # What the converter says of an operator that it can't express, or can't quantize.
 _MISSING_OPS = re.compile(r"(?:Select|Custom) ops: ([^\n]+)")
@@ -44,18 +46,31 @@ def predict(model: SourceModel, dataset: Dataset) -> tuple[NDArray[np.float32], 
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
-def quantize(model: SourceModel, calibration: Dataset, source: str, *, dense_per_channel: bool = False) -> bytes:
+def quantize(
+    model: SourceModel,
+    calibration: Dataset,
+    source: str,
+    *,
+    dense_per_channel: bool = False,
+    activations: str = "int8",
+) -> bytes:
     """An int8 flatbuffer with batch 1, its ranges set by the calibration samples.
 
     Convolutions get a scale for each output channel. Dense layers get one for the whole tensor unless
     ``dense_per_channel``: that costs 8 bytes of flash a neuron more, and the TensorFlow Lite
     Micro that users have may be too old to know it.
 
+    Args:
+        activations: ``int8``, or ``int16``: weights in int8, activations, inputs and outputs in int16.
+
     Raises:
-        UnsupportedError: operators without an int8 form; names them.
+        UnsupportedError: operators without an int8 (or int16) form; names them.
         ModelError: the converter fails otherwise.
     """
     import tensorflow as tf
+
+    wide = activations == "int16"
+    _refuse_wide(model, source, wide=wide)
 
     def call(*inputs: Any) -> dict[str, Any]:
         return {f"output_{i}": output for i, output in enumerate(model.call(*inputs))}
@@ -66,20 +81,40 @@ def quantize(model: SourceModel, calibration: Dataset, source: str, *, dense_per
         raise ModelError(f"{source}: fails with a batch of 1: {essence(error)}") from None
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model.owner)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    op_sets = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [
+        op_sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8 if wide else op_sets.TFLITE_BUILTINS_INT8
+    ]
     # Private, but the only switch there is; checked by a test.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not dense_per_channel
     converter.representative_dataset = lambda: (
         {f"input_{i}": tensor for i, tensor in enumerate(tensors)} for tensors in _batches(model, calibration, 1)
     )
     if any(tf.as_dtype(dtype).is_floating for dtype in model.input_dtypes):
-        converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+        converter.inference_input_type = tf.int16 if wide else tf.int8
+    converter.inference_output_type = tf.int16 if wide else tf.int8
     try:
         flatbuffer = converter.convert()
     except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError and more
         raise converter_problem(str(error), source) from error
     return _in_model_order(flatbuffer)
+
+
+def _refuse_wide(model: SourceModel, source: str, *, wide: bool) -> None:
+    """Refuse int16 activations for layers that the converter has only int8 forms of: it would fail, or worse."""
+    if not wide or model.tf_keras is None:
+        return
+    refused = [
+        f'"{layer.name}" ({type(layer).__name__})'
+        for layer in model.tf_keras.layers
+        if type(layer).__name__ in _NO_INT16
+        or getattr(getattr(layer, "activation", None), "__name__", "") in ("elu", "hard_silu")
+    ]
+    if refused:
+        raise UnsupportedError(
+            f"{source}: {', '.join(refused)}: no form with int16 activations",
+            hint='Use activations = "int8", or replace these layers by ReLU.',
+        )
 
 
 def converter_problem(text: str, source: str) -> ModelError | UnsupportedError:
