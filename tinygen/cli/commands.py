@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 _PATH = click.Path(path_type=Path)
+_LATENCY = "Limit for the estimated latency of an inference in milliseconds."
+_CYCLES = "Estimate cycles, latency and energy. [default: unless it takes long]"
 _MODES = click.Choice(["speed", "size", "ram", "balanced"])
 _mode_option = click.option(
     "--optimize", "mode", type=_MODES, default="balanced", show_default=True, help="What matters most."
@@ -43,6 +45,8 @@ _mode_option = click.option(
 @click.option("--tflm", type=_PATH, help="A built TensorFlow Lite Micro, for --runtime tflm.")
 @click.option("--flash", metavar="SIZE", help="Limit for flash, such as 64K. [default: the board's]")
 @click.option("--ram", metavar="SIZE", help="Limit for RAM, such as 20K. [default: the board's]")
+@click.option("--latency", metavar="MS", type=click.FloatRange(min=0, min_open=True), help=_LATENCY)
+@click.option("--cycles/--no-cycles", default=None, help=_CYCLES)
 @click.option("--no-validate", is_flag=True, help="Build only; run nothing.")
 @json_option
 def build(
@@ -61,6 +65,8 @@ def build(
     tflm: Path | None,
     flash: str | None,
     ram: str | None,
+    latency: float | None,
+    cycles: bool | None,
     no_validate: bool,
     as_json: bool,
 ) -> None:
@@ -84,6 +90,8 @@ def build(
         flash=flash,
         ram=ram,
         validate=not no_validate,
+        latency_ms=latency,
+        cycles=cycles,
     )
     with progress(quiet=as_json) as report_progress:
         report = build_model(options, report_progress)

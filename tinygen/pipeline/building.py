@@ -14,6 +14,7 @@ from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, compile_model, target_of
 from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
+from tinygen.pipeline.latency import Latency, check_latency, check_latency_options, estimate_latency
 from tinygen.pipeline.options import BuildOptions, ModelOptions
 from tinygen.pipeline.reporting import build_report
 from tinygen.pipeline.stages import Progress, Stages
@@ -35,6 +36,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
     emulator = pick_emulator(board, options.run.emulator) if options.validate else None
     out = options.out or Path("out") / f"{model_name(options.model.name or options.model.model.stem)}-{board.name}"
     check_replaceable(out, force=options.force)
+    check_latency_options(options, board)
     tflm = chosen_tflm(options, board)
 
     compiled = compile_model(options.model, target_of(board), stages)
@@ -55,13 +57,16 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
                 optimization=Optimization(kernels=options.model.mode.kernel_level),
             )
             check_budget(firmware.sizes, limits)
-        verified = None
+        verified: Verified | None = None
+        latency: Latency | None = None
         if emulator is not None:
             subject = _subject(compiled, board, firmware)
             verified = verify(subject, vectors, emulator, options.run.time_limit, stages)
             raise_on_mismatch(verified, subject)
+            latency = estimate_latency(options, subject, vectors, verified, emulator, stages)
         budget = check_budget(firmware.sizes, limits, verified.run.stack_bytes if verified else 0)
-        report = build_report(options, compiled, board, firmware, budget, vectors, verified, stages, out)
+        check_latency(latency, options.latency_ms)
+        report = build_report(options, compiled, board, firmware, budget, vectors, verified, latency, stages, out)
         with stages.stage("report", "writing the report"):
             _write_results(folder, compiled, board, firmware, vectors, verified, report)
     return report

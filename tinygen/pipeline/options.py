@@ -53,6 +53,8 @@ class BuildOptions:
         tflm: a built TensorFlow Lite Micro.
         flash, ram: limits tighter than the board's, such as ``64K``.
         validate: run the firmware and compare; without it, nothing is verified.
+        latency_ms: limit for the estimated latency of an inference.
+        cycles: estimate cycles, latency and energy; ``None`` does where it doesn't take long.
     """
 
     model: ModelOptions
@@ -65,3 +67,5 @@ class BuildOptions:
     flash: str | None = None
     ram: str | None = None
     validate: bool = True
+    latency_ms: float | None = None
+    cycles: bool | None = None

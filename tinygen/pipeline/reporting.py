@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tinygen.board import Board
@@ -9,6 +10,7 @@ from tinygen.build import Budget, BuildResult
 from tinygen.load.vectors import Vectors
 from tinygen.lower import live_operator
 from tinygen.pipeline.compiling import Compiled
+from tinygen.pipeline.latency import Latency
 from tinygen.pipeline.options import BuildOptions
 from tinygen.pipeline.stages import Stages
 from tinygen.pipeline.verifying import Verified
@@ -35,6 +37,7 @@ def build_report(
     budget: Budget,
     vectors: Vectors,
     verified: Verified | None,
+    latency: Latency | None,
     stages: Stages,
     out: Path,
 ) -> BuildReport:
@@ -55,12 +58,16 @@ def build_report(
             arena_bound=compiled.memory.bound if options.runtime == "aot" else 0,
             arena_optimal=compiled.memory.optimal and options.runtime == "aot",
         ),
-        validation=validation_report(vectors, verified),
+        validation=validation_report(vectors, verified, latency),
         accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
         # The interpreter runs the operators of the file, and nothing measures each of them.
-        layers=layer_reports(compiled, verified) if options.runtime == "aot" else (),
+        layers=layer_reports(compiled, verified, latency) if options.runtime == "aot" else (),
         stages=tuple(stages.done),
-        notes=(*_notes(compiled, vectors, verified), *_runtime_notes(options, compiled, firmware)),
+        notes=(
+            *_notes(compiled, vectors, verified),
+            *_latency_notes(latency),
+            *_runtime_notes(options, compiled, firmware),
+        ),
         output=str(out),
         optimize=options.model.mode.value,
     )
@@ -81,11 +88,11 @@ def _flash(firmware: BuildResult, budget: Budget) -> FlashReport:
     )
 
 
-def validation_report(vectors: Vectors, verified: Verified | None) -> ValidationReport:
+def validation_report(vectors: Vectors, verified: Verified | None, latency: Latency | None = None) -> ValidationReport:
     """What a run says; zeros if there was none."""
     if verified is None:
         return ValidationReport("", 0, 0, False, 0, vectors_from=vectors.origin)
-    return ValidationReport(
+    report = ValidationReport(
         emulator=verified.run.emulator,
         emulator_version=verified.run.emulator_version,
         vectors=len(verified.run.vectors),
@@ -94,10 +101,33 @@ def validation_report(vectors: Vectors, verified: Verified | None) -> Validation
         bit_exact=not verified.mismatches,
         instructions_per_inference=verified.run.ticks_per_inference,
     )
+    if latency is None or latency.estimate is None:
+        return report
+    cycles, energy = latency.estimate.cycles, latency.millijoules
+    return replace(
+        report,
+        cycles_per_inference={
+            "low": round(cycles.low),
+            "estimate": round(cycles.estimate),
+            "high": round(cycles.high),
+        },
+        latency_ms=_significant(latency.milliseconds.estimate),
+        energy_mj=None if energy is None else _significant(energy),
+        clock_hz=latency.board.cpu.clock_hz,
+        cycles_source=latency.estimate.core.source,
+    )
 
 
-def layer_reports(compiled: Compiled, verified: Verified | None = None) -> tuple[LayerReport, ...]:
-    """One entry for each operator of the optimized graph; instructions only from a run."""
+def _significant(value: float) -> float:
+    """Three digits: more would be pretence."""
+    return float(f"{value:.3g}")
+
+
+def layer_reports(
+    compiled: Compiled, verified: Verified | None = None, latency: Latency | None = None
+) -> tuple[LayerReport, ...]:
+    """One entry for each operator of the optimized graph; instructions and cycles only from a run."""
+    by_op = latency.by_op if latency else {}
     scratch: dict[int, int] = {}
     for call in compiled.choice.program.calls:
         scratch[call.op] = max(scratch.get(call.op, 0), call.scratch_bytes)
@@ -112,6 +142,7 @@ def layer_reports(compiled: Compiled, verified: Verified | None = None) -> tuple
             form=compiled.choice.forms.get(op.index, ""),
             reason=compiled.choice.reasons.get(op.index, ""),
             scratch_bytes=scratch.get(op.index, 0),
+            cycles=round(by_op[op.index].estimate) if op.index in by_op else 0,
         )
         for op in compiled.graph.ops
     )
@@ -124,6 +155,10 @@ def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> t
     if verified is None:
         notes.append("The firmware was not run: nothing is verified, and RAM lacks the stack.")
     return tuple(notes)
+
+
+def _latency_notes(latency: Latency | None) -> tuple[str, ...]:
+    return (f"Cycles were not estimated: {latency.reason}.",) if latency and latency.reason else ()
 
 
 def _runtime_notes(options: BuildOptions, compiled: Compiled, firmware: BuildResult) -> tuple[str, ...]:

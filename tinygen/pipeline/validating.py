@@ -19,7 +19,7 @@ from tinygen.pipeline.options import RunOptions
 from tinygen.pipeline.reporting import validation_report
 from tinygen.pipeline.stages import Progress, Stages
 from tinygen.pipeline.verifying import Subject, pick_emulator, raise_on_mismatch, verify
-from tinygen.report import BuildReport
+from tinygen.report import BuildReport, ValidationReport
 
 __all__ = ["ValidateOptions", "validate_build"]
 
@@ -77,12 +77,24 @@ def validate_build(options: ValidateOptions, progress: Progress) -> BuildReport:
     raise_on_mismatch(verified, subject)
     return replace(
         recorded,
-        validation=validation_report(vectors, verified),
+        validation=_with_estimates(validation_report(vectors, verified), recorded.validation),
         accuracy=verified.accuracy(vectors, None),
         layers=tuple(
             replace(layer, instructions=verified.ticks_by_op.get(layer.index, 0)) for layer in recorded.layers
         ),
         stages=tuple(stages.done),
+    )
+
+
+def _with_estimates(run: ValidationReport, recorded: ValidationReport) -> ValidationReport:
+    """A new run beside the estimates that the build made."""
+    return replace(
+        run,
+        cycles_per_inference=recorded.cycles_per_inference,
+        latency_ms=recorded.latency_ms,
+        energy_mj=recorded.energy_mj,
+        clock_hz=recorded.clock_hz,
+        cycles_source=recorded.cycles_source,
     )
 
 

@@ -56,6 +56,7 @@ class Verified:
         expected: the reference's outputs for each vector.
         mismatches: positions of the vectors that differ.
         ticks_by_op: ticks of each operator in one inference; empty without a profile image.
+        profiled_ops: the operator before each probe, in the order of execution.
     """
 
     run: RunResult
@@ -63,6 +64,7 @@ class Verified:
     mismatches: tuple[int, ...]
     divergence: Divergence | None
     ticks_by_op: dict[int, int]
+    profiled_ops: tuple[int, ...] = ()
 
     def accuracy(self, vectors: Vectors, float_outputs: tuple[NDArray[Any], ...] | None) -> Accuracy:
         """Top-1 accuracy of float model, reference and board on the labelled vectors."""
@@ -122,6 +124,7 @@ def verify(subject: Subject, vectors: Vectors, emulator: Emulator, seconds: floa
         wrong = differing_vectors(run.vectors, expected)
     divergence = None
     ticks_by_op: dict[int, int] = {}
+    profiled_ops: tuple[int, ...] = ()
     if subject.profile_elf is not None:
         with stages.stage("profile", f"measuring each layer on {emulator.name}"):
             vector = wrong[0] if wrong else 0
@@ -136,12 +139,13 @@ def verify(subject: Subject, vectors: Vectors, emulator: Emulator, seconds: floa
                 seconds=seconds,
             )
             layers = profiled.vectors[0].layers
+            profiled_ops = tuple(layer.op for layer in layers)
             for layer in layers:
                 ticks_by_op[layer.op] = ticks_by_op.get(layer.op, 0) + layer.ticks
             if wrong:
                 reference = reference_tensors(subject.flatbuffer, vectors.inputs[vector], name=subject.file)
                 divergence = first_divergence(subject.graph, vector, layers, reference)
-    return Verified(run, tuple(expected), tuple(wrong), divergence, ticks_by_op)
+    return Verified(run, tuple(expected), tuple(wrong), divergence, ticks_by_op, profiled_ops)
 
 
 def raise_on_mismatch(verified: Verified, subject: Subject) -> None:

@@ -81,6 +81,11 @@ class ValidationReport:
     Attributes:
         vectors_from: ``data`` (the user's samples) or ``random`` (seeded, with the extremes).
         first_divergence: names the first layer that differs, or ``None``.
+        cycles_per_inference: ``low``, ``estimate`` and ``high``, as docs/CYCLES.md computes them; ``None`` if
+            they were not estimated.
+        latency_ms: milliseconds that the estimate takes at ``clock_hz``, the board's clock.
+        energy_mj: millijoules at the current that the board's file names; ``None`` if it names none.
+        cycles_source: where the cycles of single instructions are from.
     """
 
     emulator: str
@@ -91,6 +96,11 @@ class ValidationReport:
     first_divergence: Mapping[str, object] | None = None
     emulator_version: str = ""
     vectors_from: str = "data"
+    cycles_per_inference: Mapping[str, int] | None = None
+    latency_ms: float | None = None
+    energy_mj: float | None = None
+    clock_hz: int = 0
+    cycles_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
-    """One operator: what it computes, the form it got and why, and what it costs on the board."""
+    """One operator: what it computes, the form it got and why, and what it costs on the board; cycles are estimated."""
 
     index: int
     op: str
@@ -115,6 +125,7 @@ class LayerReport:
     form: str = "portable"
     reason: str = ""
     scratch_bytes: int = 0
+    cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)

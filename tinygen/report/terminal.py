@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tinygen.report.model import BuildReport, LayerReport
+from tinygen.report.model import BuildReport, LayerReport, ValidationReport
 
 __all__ = ["layer_table", "show_report"]
 
@@ -71,6 +71,8 @@ def _summary(report: BuildReport) -> Iterator[RenderableType]:
     )
     if run.instructions_per_inference:
         grid.add_row("instructions", f"{run.instructions_per_inference:,}", "", _per_mac(report))
+    if run.latency_ms is not None:
+        grid.add_row("latency", f"about {run.latency_ms:g} ms", "", _estimated(run))
     if report.accuracy.board is not None:
         grid.add_row("accuracy", f"{report.accuracy.board:.1%}", "", _accuracies(report))
     yield grid
@@ -97,6 +99,13 @@ def _per_mac(report: BuildReport) -> str:
     return (
         f"{report.validation.instructions_per_inference / report.model.macs:.2f} for each of {report.model.macs:,} MACs"
     )
+
+
+def _estimated(run: ValidationReport) -> str:
+    cycles = run.cycles_per_inference or {}
+    low, high = (1e3 * cycles.get(key, 0) / max(run.clock_hz, 1) for key in ("low", "high"))
+    energy = f", {run.energy_mj:g} mJ" if run.energy_mj is not None else ""
+    return f"estimated: {low:.3g} to {high:.3g} ms at {run.clock_hz / 1e6:g} MHz{energy}"
 
 
 def _accuracies(report: BuildReport) -> str:
