@@ -189,7 +189,7 @@ def test_linker_script_has_one_region_a_line() -> None:
 def test_a_missing_compiler_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="arm-none-eabi-gcc is not on the PATH") as caught:
-        find_toolchain(load_board("stm32f4").cpu)
+        find_toolchain(load_board("stm32f4").cpu, "gcc")
     assert "apt install gcc-arm-none-eabi" in caught.value.hint
     assert caught.value.exit_code == 5
 

@@ -16,18 +16,20 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from tinygen.board import Board, format_bytes
+from tinygen.build.ihex import write_hex
 from tinygen.build.linker import linker_script
 from tinygen.build.objects import Optimization, Tree
 from tinygen.build.sizes import Sizes, measure_image
 from tinygen.build.tflm import Tflm, require_cxx, with_readable_names
-from tinygen.build.toolchain import CompileJob, Failure, Toolchain, compile_all, find_toolchain, run_tool
+from tinygen.build.toolchain import CompileJob, Failure, Kind, Toolchain, compile_all, find_toolchain, run_tool
 from tinygen.errors import BudgetError
 from tinygen.ir import ModelInterface
 
 __all__ = ["BuildResult", "Optimization", "build_arena_image", "build_firmware"]
 
 _DEFAULT = Optimization()
-_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
+# GNU ld; lld.
+_OVERFLOW = re.compile(r"region [`'](\w+)'(?:: | )overflowed by (\d+) bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def build_firmware(
     work_dir: Path,
     tflm: Tflm | None = None,
     optimization: Optimization = _DEFAULT,
+    toolchain: Kind | None = None,
 ) -> BuildResult:
     """Compile and link a package for a board.
 
@@ -72,21 +75,22 @@ def build_firmware(
         out: where the images go; created.
         work_dir: for objects and rendered sources; created, and left for who wants to look.
         tflm: link TensorFlow Lite Micro's interpreter instead of the ahead-of-time code.
+        toolchain: the compiler to take; ``None`` for GCC, or Zig where that is missing.
 
     Raises:
         ToolError: the compiler is missing or failed.
         BudgetError: an image does not fit the board's memory.
     """
-    toolchain = find_toolchain(board.cpu)
+    compiler = find_toolchain(board.cpu, toolchain)
     tree = Tree.create(package, model, board, work_dir, tflm, optimization)
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     objects = tree.objects()
     if tflm is not None:
-        require_cxx(toolchain, tree.work_dir)
-    compile_all(toolchain, objects.all(), tree.work_dir)
+        require_cxx(compiler, tree.work_dir)
+    compile_all(compiler, objects.all(), tree.work_dir)
 
-    link = _Linker(toolchain, board, tree.work_dir, out, tree.libraries())
+    link = _Linker(compiler, board, tree.work_dir, out, tree.libraries())
     application = (*objects.common, *objects.model, *objects.application)
     elf, map_file = link(model.name, application, vectors=False)
     validation = (*objects.common, *objects.validation)
@@ -95,7 +99,7 @@ def build_firmware(
     if objects.probed:
         profile_elf, _ = link(f"{model.name}_profile", (*validation, *objects.probed, *objects.profile), vectors=True)
     hex_file = out / f"{model.name}.hex"
-    run_tool([str(toolchain.objcopy), "-O", "ihex", elf.name, hex_file.name], cwd=out)
+    write_hex(elf, hex_file)
     sizes = measure_image(elf, map_file, _arena_symbol(model, tflm))
     return BuildResult(
         elf=elf,
@@ -103,8 +107,8 @@ def build_firmware(
         map=map_file,
         validate_elf=validate_elf,
         profile_elf=profile_elf,
-        compiler=toolchain.version,
-        sizes=sizes if tflm is None else with_readable_names(sizes, toolchain),
+        compiler=compiler.version,
+        sizes=sizes if tflm is None else with_readable_names(sizes, compiler),
         notes=() if tflm is None else (tflm.note,),
     )
 
@@ -151,16 +155,14 @@ class _Linker:
         script = self.work_dir / f"{name}.ld"
         script.write_text(linker_script(self.board, vectors=vectors), encoding="utf-8")
         elf = self.work_dir / f"{name}.elf"
-        command = [
-            str(self.toolchain.compiler),
-            *self.toolchain.cpu_flags,
-            *("-nostartfiles", "-nostdlib", "-static", "-T", script.name),
-            *("-Wl,--gc-sections", "-Wl,--build-id=none", f"-Wl,-Map={name}.map", "-Wl,-z,max-page-size=16"),
-            *(str(job.object) for job in jobs),
-            # Behind our own objects: only what they leave open is taken from the C library.
-            *("-Wl,--start-group", *self.libraries, "-Wl,--end-group"),
-            *("-o", elf.name),
-        ]
+        command = self.toolchain.link_command(
+            [str(job.object) for job in jobs],
+            self.libraries,
+            script=script.name,
+            map_file=f"{name}.map",
+            elf=elf.name,
+            work_dir=self.work_dir,
+        )
         try:
             run_tool(command, cwd=self.work_dir)
         except Failure as failure:
@@ -172,10 +174,12 @@ class _Linker:
         return elf.replace(self.out / elf.name), map_file
 
     def _raise_if_too_large(self, name: str, output: str, jobs: Sequence[CompileJob]) -> None:
-        overflows = _OVERFLOW.findall(output)
+        overflows: dict[str, int] = {}
+        for region, count in _OVERFLOW.findall(output):  # lld tells it for each section, the last one most
+            overflows[region] = max(int(count), overflows.get(region, 0))
         if not overflows:
             return
-        places = "; ".join(self._overflow(region, int(count)) for region, count in overflows)
+        places = "; ".join(self._overflow(region, count) for region, count in overflows.items())
         raise BudgetError(
             f"{name}.elf does not fit {self.board.name}: {places}",
             details=list(_largest_sections(self.work_dir, jobs)),

@@ -22,7 +22,9 @@ PARTS = ("weights", "kernels", "generated", "runtime", "c_library", "application
 
 # Sections that are no use of memory by the program: the rest of RAM, and the validation's vectors.
 _NOT_COUNTED = frozenset({".tg_stack", ".tg_vectors"})
-_INPUT = re.compile(r"^ (\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
+# Lines of a map that tell an input section's address, size and object file: GNU ld's and lld's.
+_INPUT = re.compile(r"^ (?:\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
+_INPUT_LLD = re.compile(r"^ *([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+) +\d+ {9}(\S.*):\([^()]*\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def part_of(object_file: str) -> str:
         return "weights" if name.endswith("_weights.o") else "generated"
     if path.startswith("obj/tflm/"):
         return "weights" if name.endswith("_model.o") else "generated"
-    if path.startswith("obj/"):
+    if path.startswith("obj/") or name == "<internal>":  # lld's merged strings: only the firmware has texts
         return "application"
     if "tensorflow-microlite" in name:
         return "kernels" if "(arm_" in name else "runtime"  # CMSIS-NN's files
@@ -152,18 +154,19 @@ def _sections(image: ELFFile) -> Iterator[_Section]:
 
 def _pieces(map_text: str, sections: Sequence[_Section]) -> list[Piece]:
     """Input sections that were kept, by ascending address."""
-    _, _, text = map_text.partition("Linker script and memory map")
+    _, gnu, text = map_text.partition("Linker script and memory map")
     # A long section name stands alone in its line; its numbers follow in the next one.
-    text = re.sub(r"^( \.\S+)\n\s+0x", r"\1 0x", text, flags=re.MULTILINE)
+    text = re.sub(r"^( \.\S+)\n\s+0x", r"\1 0x", text, flags=re.MULTILINE) if gnu else map_text
+    pattern = _INPUT if gnu else _INPUT_LLD
     found = []
     for line in text.splitlines():
-        match = _INPUT.match(line)
+        match = pattern.match(line)
         if match is None:
             continue
-        address, size = int(match[2], 16), int(match[3], 16)
+        address, size = int(match[1], 16), int(match[2], 16)
         section = _section_at(address, sections) if size else None
         if section is not None:
-            object_file = match[4].strip()
+            object_file = match[3].strip()
             found.append(Piece(section.name, address, size, object_file, part_of(object_file)))
     return sorted(found, key=lambda piece: piece.address)
 

@@ -1,24 +1,39 @@
-"""The cross compiler: finding it, and running it so that a failure tells what happened."""
+"""The cross compiler: finding it, and what it is told.
+
+GCC comes first, since sizes and instruction counts are tuned with it; Zig, which ``pip`` installs without
+root, serves where it is missing.
+"""
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tinygen.board import Cpu
+from tinygen.build import zig
+from tinygen.build.tools import Failure, run_tool
 from tinygen.errors import ToolError
 
-__all__ = ["CXX_FLAGS", "CompileJob", "Failure", "Toolchain", "compile_all", "find_toolchain", "run_tool"]
+__all__ = [
+    "CXX_FLAGS",
+    "KINDS",
+    "CompileJob",
+    "Failure",
+    "Kind",
+    "Toolchain",
+    "compile_all",
+    "find_toolchain",
+    "run_tool",
+]
 
-LAST_LINES = 20
-TOOL_SECONDS = 300
+Kind = Literal["gcc", "zig"]
+KINDS: tuple[Kind, ...] = ("gcc", "zig")
+_PIP = "Or, without root: `pip install 'tinygen[rootless]'`, which brings Zig's clang."
 
 HINTS = {
     "arm-none-eabi": "Install it: `apt install gcc-arm-none-eabi libnewlib-arm-none-eabi` on Debian and Ubuntu, "
@@ -53,16 +68,43 @@ class Toolchain:
     """A compiler that was found.
 
     Attributes:
-        compiler: path of gcc.
-        objcopy: path of objcopy.
+        kind: ``gcc`` or ``zig``.
+        compiler: path of the program.
         version: such as ``arm-none-eabi-gcc 12.2.1``.
-        cpu_flags: the board's architecture options.
+        cpu: the core that it compiles for.
+        cpu_flags: what each call of the compiler starts with: the board's architecture options, as this
+            compiler knows them.
     """
 
+    kind: Kind
     compiler: Path
-    objcopy: Path
     version: str
+    cpu: Cpu
     cpu_flags: tuple[str, ...]
+
+    def link_command(
+        self, objects: Sequence[str], libraries: Sequence[str], *, script: str, map_file: str, elf: str, work_dir: Path
+    ) -> list[str]:
+        """The command that links objects by a linker script, and writes a map.
+
+        Args:
+            libraries: what open references of the objects are taken from; Zig brings its own instead.
+            work_dir: the folder that the command is to be run in.
+
+        Raises:
+            Failure: Zig can't compile its runtime library.
+        """
+        options = ("--gc-sections", "--build-id=none", f"-Map={map_file}")
+        if self.kind == "zig":
+            # The linker itself: Zig's compiler driver has no option for a map.
+            command = [str(self.compiler), "ld.lld", "-static", "-T", script, *options, "-z", "max-page-size=16"]
+            return [*command, *objects, zig.runtime_library(self.compiler, self.cpu, work_dir), "-o", elf]
+        return [
+            *(str(self.compiler), *self.cpu_flags, "-nostartfiles", "-nostdlib", "-static", "-T", script),
+            *(f"-Wl,{option}" for option in (*options, "-z,max-page-size=16")),
+            # Behind our own objects: only what they leave open is taken from the C library.
+            *(*objects, "-Wl,--start-group", *libraries, "-Wl,--end-group", "-o", elf),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,74 +122,25 @@ class CompileJob:
     flags: tuple[str, ...]
 
 
-class Failure(ToolError):
-    """A tool ended with an error; ``output`` is all that it printed."""
-
-    def __init__(self, message: str, *, output: str, details: Sequence[str]) -> None:
-        super().__init__(message, details=details)
-        self.output = output
-
-
-def find_toolchain(cpu: Cpu) -> Toolchain:
-    """The compiler for a core, from the PATH.
+def find_toolchain(cpu: Cpu, kind: Kind | None = None) -> Toolchain:
+    """The compiler for a core: GCC from the PATH, else Zig; or the one asked for.
 
     Raises:
         ToolError: it is not there, or does not start.
+        OptionError: Zig does not know the core.
     """
-    compiler, objcopy = (_find(f"{cpu.toolchain}-{tool}", cpu.toolchain) for tool in ("gcc", "objcopy"))
-    version = run_tool([str(compiler), "-dumpfullversion"], cwd=Path.cwd()).strip()
-    return Toolchain(compiler, objcopy, f"{cpu.toolchain}-gcc {version}", cpu.flags)
-
-
-def _find(program: str, toolchain: str) -> Path:
-    found = shutil.which(program)
-    if found is None:
+    gcc, zig_program = shutil.which(f"{cpu.toolchain}-gcc"), zig.find_zig()
+    if kind == "zig" or (kind is None and gcc is None and zig_program is not None):
+        if zig_program is None:
+            raise ToolError("zig is not installed", hint="Install it: `pip install ziglang`.")
+        return Toolchain("zig", zig_program, zig.zig_version(zig_program), cpu, zig.compile_options(cpu))
+    if gcc is None:
+        how = HINTS.get(cpu.toolchain, f"Install a toolchain whose programs start with {cpu.toolchain}-.")
         raise ToolError(
-            f"{program} is not on the PATH; the firmware can't be compiled without it",
-            hint=HINTS.get(toolchain, f"Install a toolchain whose programs start with {toolchain}-."),
+            f"{cpu.toolchain}-gcc is not on the PATH; the firmware can't be compiled without it", hint=f"{how} {_PIP}"
         )
-    return Path(found)
-
-
-def run_tool(command: Sequence[str], *, cwd: Path, seconds: float = TOOL_SECONDS) -> str:
-    """Run a program to its end and return what it printed, errors included.
-
-    Raises:
-        Failure: it could not be started, took longer than ``seconds``, or its status is not 0; the
-            message carries the command, the status and the last lines.
-    """
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C"},  # messages are parsed
-        )
-    except OSError as error:
-        raise _failure(command, f"can't be started: {error.strerror}", "") from error
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        raise _failure(command, f"did not end within {seconds:g} s", output) from None
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    if process.returncode != 0:
-        raise _failure(command, f"ended with status {process.returncode}", output)
-    return output
-
-
-def _failure(command: Sequence[str], what: str, output: str) -> Failure:
-    lines = output.splitlines()[-LAST_LINES:]
-    return Failure(f"{Path(command[0]).name} {what}", output=output, details=[f"$ {shlex.join(command)}", *lines])
+    version = run_tool([gcc, "-dumpfullversion"], cwd=Path.cwd()).strip()
+    return Toolchain("gcc", Path(gcc), f"{cpu.toolchain}-gcc {version}", cpu, cpu.flags)
 
 
 def compile_all(toolchain: Toolchain, jobs: Sequence[CompileJob], work_dir: Path) -> None:
