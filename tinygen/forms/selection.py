@@ -11,7 +11,7 @@ from tinygen.forms.code_size import code_bytes
 from tinygen.forms.estimate import portable_instructions
 from tinygen.forms.form import Candidate, Target, forms_for
 from tinygen.ir import Call, Program, Step
-from tinygen.plan import plan
+from tinygen.plan import buffers_of, place
 
 __all__ = ["Move", "Options", "Selection", "Totals", "Trial", "options_of"]
 
@@ -64,6 +64,7 @@ class Selection:
         self._level = level
         self._picked = dict.fromkeys(options, 0)
         self._arenas: dict[tuple[int, ...], int] = {}
+        self._flash = {p: tuple(c.flash_bytes for c in candidates) for p, candidates in options.items()}
 
     def pick_portable(self) -> None:
         self._picked = dict.fromkeys(self._options, 0)
@@ -102,18 +103,20 @@ class Selection:
         """Bytes of constants and code, instructions; code that several calls share counts once."""
         chosen = self.chosen()
         sources = frozenset[str]().union(*(c.sources for c in chosen))
-        flash = sum(c.flash_bytes for c in chosen) + code_bytes(sources, self._level)
+        constants = sum(self._flash[p][i] for p, i in self._picked.items())
+        flash = constants + code_bytes(sources, self._level)
         return flash, sum(c.instructions for c in chosen)
 
     def totals(self) -> Totals:
         flash, instructions = self.flash_and_instructions()
         state = self.state()
         if state not in self._arenas:
-            self._arenas[state] = plan(self.program()).arena_bytes
+            self._arenas[state] = place(*buffers_of(self.program()), exact=False).bytes
         return Totals(flash, self._arenas[state], instructions)
 
     def moves(self) -> list[Move]:
-        """Each other candidate of each call, and each form for all calls of a kernel at once."""
+        """Each other candidate of each call; each form for all calls of a kernel at once; and each form for
+        those calls of a kernel that have the same one now."""
         single = [
             ((position, i),)
             for position, candidates in self._options.items()
@@ -121,7 +124,17 @@ class Selection:
             if i != self._picked[position]
         ]
         grouped = [m for m in self._group_moves if any(self._picked[p] != i for p, i in m)]
-        return single + grouped
+        return list(dict.fromkeys(single + grouped + self._joint_moves()))
+
+    def _joint_moves(self) -> list[Move]:
+        """From one form to another, for all calls of a kernel that have it and can take the other."""
+        groups: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+        for position, candidates in self._options.items():
+            kernel, now = candidates[0].calls[0].kernel, candidates[self._picked[position]].form
+            for i, candidate in enumerate(candidates):
+                if candidate.form != now:
+                    groups.setdefault((kernel, now, candidate.form), []).append((position, i))
+        return [tuple(group) for group in groups.values() if len(group) > 1]
 
     @contextmanager
     def trial(self, move: Move) -> Iterator[Trial]:

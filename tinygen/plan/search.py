@@ -51,8 +51,12 @@ def aligned(offset: int) -> int:
     return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
-def place(buffers: Sequence[Buffer], leads: Sequence[Lead]) -> Placement:
-    """The smallest arena that is found, with what is proven about it."""
+def place(buffers: Sequence[Buffer], leads: Sequence[Lead], *, exact: bool = True) -> Placement:
+    """The smallest arena that is found, with what is proven about it.
+
+    Args:
+        exact: search depth first where the quick ways don't reach the bound.
+    """
     if not buffers:
         return Placement((), 0, 0, True)
     gaps = _forbidden(buffers, leads)
@@ -60,8 +64,8 @@ def place(buffers: Sequence[Buffer], leads: Sequence[Lead]) -> Placement:
     placements = (_squeaky_wheel(order, gaps, buffers, bound) for order in _orders(buffers))
     offsets = min(placements, key=lambda o: _top(o, buffers))
     best = _top(offsets, buffers)
-    if best == bound:
-        return Placement(tuple(offsets), best, bound, True)
+    if best == bound or not exact:
+        return Placement(tuple(offsets), best, bound, best == bound)
     search = _Search(buffers, gaps, offsets, best, bound)
     search.run()
     return Placement(tuple(search.best_offsets), search.best, bound, search.exhausted or search.best == bound)
