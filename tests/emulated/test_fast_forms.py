@@ -19,7 +19,9 @@ LAYERS_OF_A_KIND = 14
 FORMS = (
     ("strip", "int16"),
     ("strip", "int8"),
+    ("strip", "int8_cached"),
     ("taps", "taps"),
+    ("taps", "taps_int8"),
     ("dense", "pair8"),
     ("dense", "pair8_direct"),
     ("add", "linear"),

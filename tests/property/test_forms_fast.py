@@ -19,8 +19,8 @@ from tinygen.ir import Call, Graph
 
 TARGET = Target(dsp=True)
 FORMS = {
-    "strip": ("int16", "int8"),
-    "taps": ("taps",),
+    "strip": ("int16", "int8", "int8_cached"),
+    "taps": ("taps", "taps_int8"),
     "dense": ("pair8", "pair8_direct"),
     "add": ("linear",),
     "pool": ("packed",),

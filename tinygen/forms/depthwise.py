@@ -1,7 +1,8 @@
 """3x3 depthwise convolutions of stride 1 on DSP instructions, from strips of unpacked rows.
 
-Forms ``int16`` and ``int8`` differ in how the filters lie in flash: 36 or 18 bytes a channel. Other windows
-are in ``depthwise_taps.py``.
+Forms ``int16``, ``int8`` and ``int8_cached`` differ in how the filters lie in flash: 36 bytes a channel, or 18
+of which the 36 are made in RAM, four channels at a time or all of them. Other windows are in
+``depthwise_taps.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tinygen.forms.packing import Filters, filters_of
 from tinygen.ir import Call, Constant, Graph, Param
 from tinygen.lower.requantize import Rescale, multiply_by_quantized_multiplier
 
-__all__ = ["DepthwiseStrip", "Shortened", "Window", "mapping", "shortened", "stream_of"]
+__all__ = ["DepthwiseStrip", "Shortened", "Window", "int8_params", "mapping", "shortened", "stream_of"]
 
 Ints = NDArray[np.int64]
 HEADER = "depthwise/tg_depthwise.h"
@@ -26,6 +27,8 @@ HEADER = "depthwise/tg_depthwise.h"
 # TG_DEPTHWISE_SHIFT, and the exponents that it serves: 8-bit weights times 2^(1 + shift - e) fit in int16.
 SHIFT = 10
 EXPONENTS = range(3, SHIFT)
+# TG_DEPTHWISE_CHANNEL_WORDS.
+CHANNEL_WORDS = 9
 # Sums of a channel that are tried one by one, when a factor is to be replaced by a coarser one.
 MAX_TRIED_SUMS = 1 << 22
 
@@ -220,12 +223,15 @@ class DepthwiseStrip(Form):
         if short is None:
             return
         stream: dict[str, Param] = {"stream": Constant("stream", stream_of(short))}
-        ways = [("int16", stream, 0, 0)]
+        channels = window.channels
+        ways = [("int16", "int16", stream, 0, 0)]
         if short.plain:
-            ways.append(("int8", _int8_params(short.filters), 4 * 36, MAKE_INSTRUCTIONS))
-        for name, params, scratch, make in ways:
+            int8, steps = int8_params(short.filters), -(-window.output_height // 2)
+            ways.append(("int8", "int8", {"at_once": 4, **int8}, 4, MAKE_INSTRUCTIONS * steps * window.batches))
+            ways.append(("int8_cached", "int8", {"at_once": channels, **int8}, channels, MAKE_INSTRUCTIONS))
+        for form, name, params, made, make in ways:
             yield Candidate(
-                form=name,
+                form=form,
                 calls=(
                     replace(
                         call,
@@ -237,11 +243,11 @@ class DepthwiseStrip(Form):
                             "depthwise/tg_depthwise_strip.c",
                         ),
                         params={"strip": _strip_params(window, short.filters), **params},
-                        scratch_bytes=scratch + _strip_bytes(window),
+                        scratch_bytes=made * 4 * CHANNEL_WORDS + _strip_bytes(window),
                         lead={0: _strip_lead(window)},
                     ),
                 ),
-                instructions=_strip_instructions(window, make),
+                instructions=_strip_instructions(window) + make * channels,
                 reason="3x3 of stride 1, two rows x four channels",
             )
 
@@ -275,7 +281,7 @@ def _strip_params(window: Window, filters: Filters) -> dict[str, Param]:
     }
 
 
-def _int8_params(filters: Filters) -> dict[str, Param]:
+def int8_params(filters: Filters) -> dict[str, Param]:
     """One factor for all channels where the layer has one, and where no channel had to be changed."""
     factors = np.unique(np.stack([filters.multiplier, filters.exponent], axis=1), axis=0)
     count = 1 if len(factors) == 1 else filters.count
@@ -326,16 +332,16 @@ SINGLE_INSTRUCTIONS = 23
 CHANNEL_INSTRUCTIONS = 9
 GROUP_INSTRUCTIONS = 17
 STEP_INSTRUCTIONS = 110
-MAKE_INSTRUCTIONS = 230
+MAKE_INSTRUCTIONS = 91
 
 
-def _strip_instructions(window: Window, make: int) -> int:
-    """Of one inference. ``make``: for the stream of a group of four channels."""
+def _strip_instructions(window: Window) -> int:
+    """Of one inference with a stream that is there."""
     steps = -(-window.output_height // 2)
     pairs, single = divmod(window.output_width, 2)
     channel = CHANNEL_INSTRUCTIONS + PAIR_INSTRUCTIONS * pairs + SINGLE_INSTRUCTIONS * single
     group = GROUP_INSTRUCTIONS + COLUMN_INSTRUCTIONS * window.input_width
-    each = _groups(window) * (group + make) + window.channels * channel + STEP_INSTRUCTIONS
+    each = _groups(window) * group + window.channels * channel + STEP_INSTRUCTIONS
     return window.batches * (steps * each + _groups(window) * group + 200)
 
 

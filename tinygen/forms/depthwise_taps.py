@@ -1,4 +1,6 @@
-"""Depthwise convolutions with windows of any kind on DSP instructions: form ``taps``.
+"""Depthwise convolutions with windows of any kind on DSP instructions.
+
+Form ``taps`` has its filters widened in flash, ``taps_int8`` widens them to scratch memory.
 
 ``tg_depthwise_taps.h`` describes the kernel and the layout of its stream.
 """
@@ -12,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.forms.depthwise import Window, mapping, shortened
+from tinygen.forms.depthwise import Window, int8_params, mapping, shortened
 from tinygen.forms.form import Candidate, Form, Target, register
 from tinygen.forms.packing import Filters, filters_of
 from tinygen.ir import Call, Constant, Graph, Param
@@ -34,6 +36,9 @@ WINDOW_INSTRUCTIONS = 12
 BORDER_INSTRUCTIONS = 120
 BORDER_TAP_INSTRUCTIONS = 14
 ROW_INSTRUCTIONS = 110
+# A channel's part of the stream in tg_depthwise_taps_int8.c, and each tap of it.
+MAKE_INSTRUCTIONS = 70
+MAKE_TAP_INSTRUCTIONS = 10
 
 
 @register
@@ -61,7 +66,7 @@ class DepthwiseTaps(Form):
         height, width = _axes(window)
         top, bottom = _inner(height)
         left, right = _inner(width)
-        params: dict[str, Param] = {
+        geometry: dict[str, Param] = {
             **{name: getattr(window, name) for name in Window.__slots__},
             "inner_top": top,
             "inner_bottom": bottom,
@@ -71,24 +76,36 @@ class DepthwiseTaps(Form):
             "output_max": filters.high,
             "group_words": stream.shape[1],
             "general": 0 if short is not None else 1,
-            "stream": Constant("stream", stream.reshape(-1)),
         }
-        yield Candidate(
-            form="taps",
-            calls=(
-                replace(
-                    call,
-                    kernel="tg_depthwise_taps",
-                    header="depthwise/tg_depthwise_taps.h",
-                    sources=("depthwise/tg_depthwise_taps.c", "depthwise/tg_depthwise_windows.c"),
-                    params=params,
-                    scratch_bytes=2 * 4 * (_by_eight(filters.weights.shape[1]) + 2) + window.channels,
-                    lead=lead(window.batches, height, width, _layout(window.channels)),
+        scratch = 2 * 4 * (_by_eight(filters.weights.shape[1]) + 2) + window.channels
+        ways: list[tuple[str, dict[str, Param], int, int]] = [
+            ("taps", {"geometry": geometry, "stream": Constant("stream", stream.reshape(-1))}, 0, 0)
+        ]
+        if short is None or short.plain:
+            made = MAKE_INSTRUCTIONS + MAKE_TAP_INSTRUCTIONS * filters.weights.shape[1]
+            fields = {"geometry": geometry, **int8_params(filters)}
+            ways.append(("taps_int8", fields, stream.nbytes, made * window.channels))
+        for form, fields, made_bytes, make in ways:
+            yield Candidate(
+                form=form,
+                calls=(
+                    replace(
+                        call,
+                        kernel=f"tg_depthwise_{form}",
+                        header="depthwise/tg_depthwise_taps.h",
+                        sources=(
+                            f"depthwise/tg_depthwise_{form}.c",
+                            "depthwise/tg_depthwise_windows.c",
+                            "depthwise/tg_depthwise_windows_of.c",
+                        ),
+                        params=fields,
+                        scratch_bytes=made_bytes + scratch,
+                        lead=lead(window.batches, height, width, _layout(window.channels)),
+                    ),
                 ),
-            ),
-            instructions=_instructions(window, (bottom - top) * (right - left), short is None),
-            reason="any window, four channels" + ("" if short is None else ", short requantization"),
-        )
+                instructions=make + _instructions(window, (bottom - top) * (right - left), short is None),
+                reason="any window, four channels" + ("" if short is None else ", short requantization"),
+            )
 
 
 def _general(filters: Filters) -> bool:

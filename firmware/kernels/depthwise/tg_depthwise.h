@@ -52,13 +52,15 @@ void tg_depthwise_3x3_int16(const tg_depthwise_3x3_int16_t *op, const int8_t *in
 
 typedef struct {
     tg_depthwise_strip_t strip;
+    int32_t at_once; /* channels whose stream is made at once: all, or four */
     int32_t output_zero_point;
     const int8_t *weights;  /* [channels][3][3] */
     tg_channels_t channels; /* shifts from -3 to -9 */
 } tg_depthwise_3x3_int8_t;
 
-/* The same from half the constants: makes the stream of four channels anew for each pair of rows.
- * scratch: tg_depthwise_strip's, then 4 * TG_DEPTHWISE_CHANNEL_WORDS words. */
+/* The same from half the constants: makes the stream of all channels in the beginning, or that of
+ * four channels anew for each two rows. scratch: TG_DEPTHWISE_CHANNEL_WORDS words for each channel
+ * whose stream is made at once, then tg_depthwise_strip's. */
 void tg_depthwise_3x3_int8(const tg_depthwise_3x3_int8_t *op, const int8_t *input, int8_t *output,
                            int8_t *scratch);
 

@@ -27,7 +27,11 @@ static void make_stream(const void *layer, int32_t channel, int32_t count, int32
 void tg_depthwise_3x3_int8(const tg_depthwise_3x3_int8_t *op, const int8_t *input, int8_t *output,
                            int8_t *scratch) {
     int32_t *stream = (int32_t *)(void *)scratch;
+    int8_t *rest = (int8_t *)(stream + op->at_once * TG_DEPTHWISE_CHANNEL_WORDS);
     const tg_depthwise_maker_t maker = {op, make_stream, stream};
-    tg_depthwise_strip(&op->strip, NULL, &maker, input, output,
-                       (int8_t *)(stream + 4 * TG_DEPTHWISE_CHANNEL_WORDS));
+    const bool all = op->at_once == op->strip.channels;
+    if (all) {
+        make_stream(op, 0, op->at_once, stream);
+    }
+    tg_depthwise_strip(&op->strip, stream, all ? NULL : &maker, input, output, rest);
 }

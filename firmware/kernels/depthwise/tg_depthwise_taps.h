@@ -34,6 +34,10 @@ typedef struct {
     int32_t output_max;
     int32_t group_words; /* of a group in the stream */
     int32_t general;     /* which requantization, see below */
+} tg_depthwise_geometry_t;
+
+typedef struct {
+    tg_depthwise_geometry_t geometry;
     /* Groups of four channels c0 ... c3; if channels are left over, the last four are one more
      * group. Of a group: four biases; for each two taps t, u the words (t, u) of c0, c1, c2, c3; of
      * the last tap (c0, c2), (c1, c3); and the factors: general 0: multiplier, rounding of each
@@ -49,6 +53,22 @@ typedef struct {
  * one more; a pixel. */
 void tg_depthwise_taps(const tg_depthwise_taps_t *op, const int8_t *input, int8_t *output,
                        int8_t *scratch);
+
+typedef struct {
+    tg_depthwise_geometry_t geometry;
+    int32_t output_zero_point;
+    const int8_t *weights; /* [channels][taps] */
+    tg_channels_t channels;
+} tg_depthwise_taps_int8_t;
+
+/* The same from the portable kernel's constants: makes the stream in the beginning. scratch: the
+ * stream, then tg_depthwise_taps'. */
+void tg_depthwise_taps_int8(const tg_depthwise_taps_int8_t *op, const int8_t *input, int8_t *output,
+                            int8_t *scratch);
+
+/* What both do with a stream. */
+void tg_depthwise_windows_of(const tg_depthwise_geometry_t *op, const int32_t *stream,
+                             const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Some windows side by side with the same offsets of taps. The assembly knows the order of the
  * fields. */
