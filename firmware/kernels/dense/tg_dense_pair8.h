@@ -66,60 +66,69 @@ void tg_dense_row(const tg_dense_pair8_t *op, const void *values, const void *va
 
 #if TG_DSP
 
-/* Four inputs of int16 in x0, x1 by four rows: sums of a and b in r8, r9, those of c and d in r10,
- * r11.
- */
-#define TG_DENSE_WORD(x, w, low, both)                                                             \
-    "smlad " both ", " x ", " w ", " both                                                          \
-    "\n"                                                                                           \
-    "sxtb16 " w ", " w                                                                             \
-    "\n"                                                                                           \
+/* clang-format off */
+/* Four inputs of int16 in x0, x1 by four rows: sums of a and b in r8, r9, of c and d in r10, r11. */
+#define TG_DENSE_WORD(x, w, low, both)              \
+    "smlad " both ", " x ", " w ", " both "\n"      \
+    "sxtb16 " w ", " w "\n"                         \
     "smlad " low ", " x ", " w ", " low "\n"
-#define TG_DENSE_FOUR(x0, x1)                                                                      \
-    "ldm lr!, {r4-r7}\n" TG_DENSE_WORD(x0, "r4", "r8", "r9") TG_DENSE_WORD(x1, "r5", "r8", "r9")   \
-        TG_DENSE_WORD(x0, "r6", "r10", "r11") TG_DENSE_WORD(x1, "r7", "r10", "r11")
-#define TG_DENSE_STEP(load) load TG_DENSE_FOUR("r0", "r1") TG_DENSE_FOUR("r2", "r3")
-#define TG_DENSE_OUTPUT(sum)                                                                       \
-    "ldm r3, {r0-r2}\n"                                                                            \
-    "add r3, r5\n"                                                                                 \
-    "add r1, r1, " sum                                                                             \
-    ", asr #31\n"                                                                                  \
-    "smmlar " sum ", " sum                                                                         \
-    ", r0, r1\n"                                                                                   \
-    "asr " sum ", " sum                                                                            \
-    ", r2\n"                                                                                       \
-    "ssat " sum ", #8, " sum                                                                       \
-    "\n"                                                                                           \
+#define TG_DENSE_FOUR(x0, x1)                       \
+    "ldm lr!, {r4-r7}\n"                            \
+    TG_DENSE_WORD(x0, "r4", "r8", "r9")             \
+    TG_DENSE_WORD(x1, "r5", "r8", "r9")             \
+    TG_DENSE_WORD(x0, "r6", "r10", "r11")           \
+    TG_DENSE_WORD(x1, "r7", "r10", "r11")
+#define TG_DENSE_STEP(load)                         \
+    load                                            \
+    TG_DENSE_FOUR("r0", "r1")                       \
+    TG_DENSE_FOUR("r2", "r3")
+#define TG_DENSE_OUTPUT(sum)                        \
+    "ldm r3, {r0-r2}\n"                             \
+    "add r3, r5\n"                                  \
+    "add r1, r1, " sum ", asr #31\n"                \
+    "smmlar " sum ", " sum ", r0, r1\n"             \
+    "asr " sum ", " sum ", r2\n"                    \
+    "ssat " sum ", #8, " sum "\n"                   \
     "strb " sum ", [r4], #1\n"
 
 /* The body of a tg_dense_rows_kernel_t; load: puts eight inputs into r0-r3 from r12.
  * Stack: 0 values, 4 odd, 8 values_end, 12 factors, 16 output, 20 factor_step, 24 output_end. */
-#define TG_DENSE_ROWS(load)                                                                        \
-    __asm__ volatile(".syntax unified\n"                                                           \
-                     "push {r4-r11, lr}\n"                                                         \
-                     "ldm r0, {r1-r8}\n"                                                           \
-                     "push {r2-r8}\n"                                                              \
-                     "mov lr, r1\n"                                                                \
-                     "1:\n"                                                                        \
-                     "ldm lr!, {r8-r11}\n"                                                         \
-                     "ldrd r12, r3, [sp]\n"                                                        \
-                     "cbnz r3, 3f\n"                                                               \
-                     "2:\n" TG_DENSE_STEP(load) "3:\n" TG_DENSE_STEP(load) "ldr r0, [sp, #8]\n"    \
-                     "cmp r12, r0\n"                                                               \
-                     "bne 2b\n"                                                                    \
-                     "sub r9, r9, r8\n"                                                            \
-                     "sub r11, r11, r10\n"                                                         \
-                     "asr r9, r9, #7\n"                                                            \
-                     "asr r11, r11, #7\n"                                                          \
-                     "lsl r8, r8, #1\n"                                                            \
-                     "lsl r10, r10, #1\n"                                                          \
-                     "add r7, sp, #12\n"                                                           \
-                     "ldm r7, {r3-r6}\n" TG_DENSE_OUTPUT("r8") TG_DENSE_OUTPUT("r9")               \
-                         TG_DENSE_OUTPUT("r10") TG_DENSE_OUTPUT("r11") "strd r3, r4, [sp, #12]\n"  \
-                     "cmp r4, r6\n"                                                                \
-                     "bne 1b\n"                                                                    \
-                     "add sp, #28\n"                                                               \
-                     "pop {r4-r11, pc}\n")
+#define TG_DENSE_ROWS(load)                         \
+    __asm__ volatile(                               \
+        ".syntax unified\n"                         \
+        "push {r4-r11, lr}\n"                       \
+        "ldm r0, {r1-r8}\n"                         \
+        "push {r2-r8}\n"                            \
+        "mov lr, r1\n"                              \
+        "1:\n"                                      \
+        "ldm lr!, {r8-r11}\n"                       \
+        "ldrd r12, r3, [sp]\n"                      \
+        "cbnz r3, 3f\n"                             \
+        "2:\n"                                      \
+        TG_DENSE_STEP(load)                         \
+        "3:\n"                                      \
+        TG_DENSE_STEP(load)                         \
+        "ldr r0, [sp, #8]\n"                        \
+        "cmp r12, r0\n"                             \
+        "bne 2b\n"                                  \
+        "sub r9, r9, r8\n"                          \
+        "sub r11, r11, r10\n"                       \
+        "asr r9, r9, #7\n"                          \
+        "asr r11, r11, #7\n"                        \
+        "lsl r8, r8, #1\n"                          \
+        "lsl r10, r10, #1\n"                        \
+        "add r7, sp, #12\n"                         \
+        "ldm r7, {r3-r6}\n"                         \
+        TG_DENSE_OUTPUT("r8")                       \
+        TG_DENSE_OUTPUT("r9")                       \
+        TG_DENSE_OUTPUT("r10")                      \
+        TG_DENSE_OUTPUT("r11")                      \
+        "strd r3, r4, [sp, #12]\n"                  \
+        "cmp r4, r6\n"                              \
+        "bne 1b\n"                                  \
+        "add sp, #28\n"                             \
+        "pop {r4-r11, pc}\n")
+/* clang-format on */
 
 #else
 

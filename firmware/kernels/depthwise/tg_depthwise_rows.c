@@ -21,33 +21,29 @@
 
 _Static_assert(TG_DEPTHWISE_SHIFT == 10, "written out in the assembly");
 
+/* clang-format off */
 /* r0: column left of the pixel; r3-r8: the channel's filter; lr: its bias; sums of two pixels in
  * r9 (upper row), r12 (lower row), and lr, r1. */
-#define COLUMN(upper, lower, a, b)                                                                 \
-    "smlatb " lower ", r10, " a ", " lower                                                         \
-    "\n"                                                                                           \
-    "smlad  " upper ", r10, " a ", " upper                                                         \
-    "\n"                                                                                           \
-    "smlabt " upper ", r11, " b ", " upper                                                         \
-    "\n"                                                                                           \
+#define COLUMN(upper, lower, a, b)                  \
+    "smlatb " lower ", r10, " a ", " lower "\n"     \
+    "smlad  " upper ", r10, " a ", " upper "\n"     \
+    "smlabt " upper ", r11, " b ", " upper "\n"     \
     "smlad  " lower ", r11, " b ", " lower "\n"
-#define FIRST_COLUMN(upper, lower, a, b)                                                           \
-    "smlatb " lower ", r10, " a                                                                    \
-    ", lr\n"                                                                                       \
-    "smlad  " upper ", r10, " a                                                                    \
-    ", lr\n"                                                                                       \
-    "smlabt " upper ", r11, " b ", " upper                                                         \
-    "\n"                                                                                           \
+/* The same for sums that start from the bias; `upper` may be lr. */
+#define FIRST_COLUMN(upper, lower, a, b)            \
+    "smlatb " lower ", r10, " a ", lr\n"            \
+    "smlad  " upper ", r10, " a ", lr\n"            \
+    "smlabt " upper ", r11, " b ", " upper "\n"     \
     "smlad  " lower ", r11, " b ", " lower "\n"
 #define LEFT "r3", "r4"
 #define MIDDLE "r5", "r6"
 #define RIGHT "r7", "r8"
 #define TAPS(macro, upper, lower, filter) macro(upper, lower, filter)
-/* With m and rounding in r10, r11. */
-#define SCALE(sum)                                                                                 \
-    "smmla " sum ", " sum                                                                          \
-    ", r10, r11\n"                                                                                 \
+/* With multiplier and rounding in r10, r11. */
+#define SCALE(sum)                                  \
+    "smmla " sum ", " sum ", r10, r11\n"            \
     "ssat  " sum ", #8, " sum ", asr #10\n"
+/* clang-format on */
 
 /* The frame: +0 strip, +4 stream, +8 output, +12 multiplier, +16 rounding, +20 bias, +24 last,
  * +28 pitch, +32 pixel, +36 above, +40 below, +44 columns, +48 saved, +52 above_step,
@@ -96,10 +92,7 @@ TG_NAKED void tg_depthwise_rows(const tg_depthwise_rows_t *op) {
         "4:\n" /* two pixels in two rows */
         "ldrd  r10, r11, [r0, #32]\n"
         TAPS(FIRST_COLUMN, "r9", "r12", MIDDLE)
-        "smlatb r1, r10, r3, lr\n"
-        "smlad lr, r10, r3, lr\n"
-        "smlabt lr, r11, r4, lr\n"
-        "smlad r1, r11, r4, r1\n"
+        TAPS(FIRST_COLUMN, "lr", "r1", LEFT)
         "ldrd  r10, r11, [r0, #64]\n"
         TAPS(COLUMN, "r9", "r12", RIGHT)
         TAPS(COLUMN, "lr", "r1", MIDDLE)

@@ -7,34 +7,32 @@
 
 _Static_assert(TG_DEPTHWISE_SHIFT == 10, "written out in the assembly");
 
+/* clang-format off */
 /* r0: window, moving on with the groups; r1: offsets; r2: stream; sums in r8-r11. */
-#define TWO_TAPS                                                                                   \
-    "ldrd r3, r12, [r1], #8\n"                                                                     \
-    "ldr r3, [r0, r3]\n"                                                                           \
-    "ldr r12, [r0, r12]\n"                                                                         \
-    "ldm r2!, {r4-r7}\n"                                                                           \
-    "pkhbt lr, r3, r12, lsl #16\n"                                                                 \
-    "pkhtb r3, r12, r3, asr #16\n"                                                                 \
-    "sxtb16 r12, lr, ror #8\n"                                                                     \
-    "sxtb16 lr, lr\n"                                                                              \
-    "smlad r9, r12, r5, r9\n"                                                                      \
-    "smlad r8, lr, r4, r8\n"                                                                       \
-    "sxtb16 r12, r3, ror #8\n"                                                                     \
-    "sxtb16 r3, r3\n"                                                                              \
-    "smlad r11, r12, r7, r11\n"                                                                    \
+#define TWO_TAPS                                    \
+    "ldrd r3, r12, [r1], #8\n"                      \
+    "ldr r3, [r0, r3]\n"                            \
+    "ldr r12, [r0, r12]\n"                          \
+    "ldm r2!, {r4-r7}\n"                            \
+    "pkhbt lr, r3, r12, lsl #16\n"                  \
+    "pkhtb r3, r12, r3, asr #16\n"                  \
+    "sxtb16 r12, lr, ror #8\n"                      \
+    "sxtb16 lr, lr\n"                               \
+    "smlad r9, r12, r5, r9\n"                       \
+    "smlad r8, lr, r4, r8\n"                        \
+    "sxtb16 r12, r3, ror #8\n"                      \
+    "sxtb16 r3, r3\n"                               \
+    "smlad r11, r12, r7, r11\n"                     \
     "smlad r10, r3, r6, r10\n"
-#define SHORT(sum, m, c)                                                                           \
-    "smmla " sum ", " sum ", " m ", " c                                                            \
-    "\n"                                                                                           \
+#define SHORT(sum, m, c)                            \
+    "smmla " sum ", " sum ", " m ", " c "\n"        \
     "ssat " sum ", #8, " sum ", asr #10\n"
-#define GENERAL(sum, m, c, e)                                                                      \
-    "add " c ", " c ", " sum                                                                       \
-    ", asr #31\n"                                                                                  \
-    "smmlar " sum ", " sum ", " m ", " c                                                           \
-    "\n"                                                                                           \
-    "asr " sum ", " sum ", " e                                                                     \
-    "\n"                                                                                           \
+#define GENERAL(sum, m, c, e)                       \
+    "add " c ", " c ", " sum ", asr #31\n"          \
+    "smmlar " sum ", " sum ", " m ", " c "\n"       \
+    "asr " sum ", " sum ", " e "\n"                 \
     "ssat " sum ", #8, " sum "\n"
+/* clang-format on */
 
 /* Stack: 0 offsets_end, 4 delta, 8 offsets, 12 stream_end, 16 stream_begin, 20 pixels,
  * 24 window_step, 28 delta_step, 32 where to requantize. */
