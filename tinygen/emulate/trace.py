@@ -30,6 +30,7 @@ from tinygen.emulate.runner import POLL_SECONDS, started
 from tinygen.emulate.session import Session
 from tinygen.emulate.tg import LineSplitter
 from tinygen.emulate.vectors import Batch, write_batch
+from tinygen.errors import InternalError
 from tinygen.ir import ModelInterface
 
 __all__ = ["Registers", "Samples", "sample_registers", "trace_blocks"]
@@ -143,7 +144,10 @@ def _run(
     command = qemu_command(board.qemu, find_program(board.qemu), str(elf), counted=False)
     deadline = time.monotonic() + seconds
     splitter = LineSplitter()
-    with _reading(separator, log) as errors, started([*command, "-d", items, "-D", "/dev/stderr"], errors.writer) as process:
+    with (
+        _reading(separator, log) as errors,
+        started([*command, "-d", items, "-D", "/dev/stderr"], errors.writer) as process,
+    ):
         assert process.stdout is not None
         errors.close_writer()
         with selectors.DefaultSelector() as selector:
@@ -176,21 +180,31 @@ class _Pipe:
 
 @contextlib.contextmanager
 def _reading(separator: bytes, log: _BlockLog | _StateLog) -> Iterator[_Pipe]:
-    """A pipe that a thread empties into ``log``; when the block is left, all that was written has been read."""
+    """A pipe that a thread empties into ``log``; when the block is left, all that was written has been read.
+
+    Raises:
+        InternalError: the log could not be read.
+    """
     reader, writer = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _CHUNK)
     pipe = _Pipe(writer)
 
+    failures: list[Exception] = []
+
     def drain() -> None:
         rest = b""
         while chunk := os.read(reader, _CHUNK):
+            if failures:  # go on reading all the same: a full pipe would stop the emulator
+                continue
             rest += chunk
             end = rest.rfind(separator) + 1
-            if end:
+            try:
                 log.take(rest[:end])
-                rest = rest[end:]
+            except Exception as error:
+                failures.append(error)
+            rest = rest[end:]
 
     thread = Thread(target=drain, daemon=True)
     thread.start()
@@ -200,3 +214,5 @@ def _reading(separator: bytes, log: _BlockLog | _StateLog) -> Iterator[_Pipe]:
         pipe.close_writer()
         thread.join()
         os.close(reader)
+    if failures:
+        raise InternalError(f"QEMU's log can't be read: {failures[0]}") from failures[0]

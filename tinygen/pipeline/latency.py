@@ -33,11 +33,13 @@ class Latency:
     Attributes:
         estimate: the cycles; ``None`` where they could not be estimated, for ``reason``.
         by_op: cycles of each operator; empty if they were not told apart.
+        kinds: what the operators are.
     """
 
     board: Board
     estimate: CycleEstimate | None
     by_op: dict[int, Cycles]
+    kinds: dict[int, str]
     reason: str = ""
 
     @property
@@ -92,14 +94,14 @@ def estimate_latency(
     count = verified.run.ticks_per_inference
     if not asked and count > _UNASKED_INSTRUCTIONS:
         reason = f"an inference of {count:,} instructions takes long to trace; --cycles does it"
-        return Latency(board, None, {}, reason)
+        return Latency(board, None, {}, {}, reason)
     try:
         with stages.stage("cycles", "tracing the inference for its cycles"):
             return _estimate(options, subject, vectors, verified)
     except TinygenError as error:
         if asked:
             raise
-        return Latency(board, None, {}, error.message)
+        return Latency(board, None, {}, {}, error.message)
 
 
 def check_latency(latency: Latency | None, limit_ms: float | None) -> None:
@@ -119,7 +121,7 @@ def check_latency(latency: Latency | None, limit_ms: float | None) -> None:
         f"the inference takes too long: about {milliseconds.estimate:.3g} of {limit_ms:g} ms "
         f"(estimated: {milliseconds.low:.3g} to {milliseconds.high:.3g} ms at "
         f"{latency.board.cpu.clock_hz / 1e6:g} MHz)",
-        details=[f"op {op}: about {cycles.estimate * to_ms:.3g} ms" for op, cycles in slowest],
+        details=[f"op {op} ({latency.kinds[op]}): about {cycles.estimate * to_ms:.3g} ms" for op, cycles in slowest],
         hint="--optimize speed, a smaller model, or a faster board.",
     )
 
@@ -133,7 +135,7 @@ def _estimate(options: BuildOptions, subject: Subject, vectors: Vectors, verifie
     if len(verified.profiled_ops) == len(estimate.sections):
         for op, cycles in zip(verified.profiled_ops, estimate.sections, strict=True):
             by_op[op] = by_op.get(op, Cycles()) + cycles
-    return Latency(subject.board, estimate, by_op)
+    return Latency(subject.board, estimate, by_op, {op.index: op.kind for op in subject.graph.ops})
 
 
 def _check_count(instructions: int, verified: Verified) -> None:
