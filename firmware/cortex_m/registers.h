@@ -5,9 +5,7 @@
 #ifndef TG_CORTEX_M_REGISTERS_H
 #define TG_CORTEX_M_REGISTERS_H
 
-#include <stdint.h>
-
-#define TG_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#include "tg/register.h"
 
 #define SCB_VTOR TG_REGISTER(0xE000ED08u)
 #define SCB_CCR TG_REGISTER(0xE000ED14u)

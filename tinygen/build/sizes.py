@@ -22,9 +22,11 @@ PARTS = ("weights", "kernels", "generated", "runtime", "c_library", "application
 
 # Sections that are no use of memory by the program: the rest of RAM, and the validation's vectors.
 _NOT_COUNTED = frozenset({".tg_stack", ".tg_vectors"})
-# Lines of a map that tell an input section's address, size and object file: GNU ld's and lld's.
-_INPUT = re.compile(r"^ (?:\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
-_INPUT_LLD = re.compile(r"^ *([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+) +\d+ {9}(\S.*):\([^()]*\)$")
+# Lines of a map that tell an input section's address, size and object file: GNU ld's and lld's. The
+# addresses of what is not loaded count from 0, where some chips have their flash.
+_LOADED = r"(?!\.(?:debug_|comment|note|ARM\.attributes|riscv\.attributes))"
+_INPUT = re.compile(rf"^ (?:{_LOADED}\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
+_INPUT_LLD = re.compile(rf"^ *([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+) +\d+ {{9}}(\S.*):\({_LOADED}[^()]*\)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,13 @@ def list_boards(*, as_json: bool) -> None:
         click.echo(json.dumps([_plain(board) for board in boards], indent=2))
         return
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for title in ("board", "title", "core"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("flash", justify="right")
-    table.add_column("RAM", justify="right")
-    table.add_column("MHz", justify="right")
-    table.add_column("emulators")
+    # On a narrow terminal only the title wraps.
+    table.add_column("board", no_wrap=True)
+    table.add_column("title")
+    table.add_column("core", no_wrap=True)
+    for title in ("flash", "RAM", "MHz"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("emulators", no_wrap=True)
     for board in boards:
         table.add_row(
             board.name,

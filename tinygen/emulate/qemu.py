@@ -44,6 +44,11 @@ class QemuEmulator:
     def ticks(self) -> TicksUnit:
         return self._machine.ticks
 
+    @property
+    def instructions_hz(self) -> int:
+        """``-icount shift=0`` makes an instruction a nanosecond."""
+        return 1_000_000_000
+
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""
         command = qemu_command(self._machine, self._program, str(elf))

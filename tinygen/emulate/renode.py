@@ -56,6 +56,11 @@ class RenodeEmulator:
     def ticks(self) -> TicksUnit:
         return self._renode.ticks
 
+    @property
+    def instructions_hz(self) -> int:
+        """Each platform has a speed of its own, which board files don't tell."""
+        return 0
+
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""
         folder = elf.parent / f"{elf.stem}-renode"

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Protocol
@@ -48,6 +48,10 @@ class Emulator(Protocol):
     def ticks(self) -> TicksUnit:
         """What a tick means on it."""
 
+    @property
+    def instructions_hz(self) -> int:
+        """Instructions in a second of its virtual time; 0 if that is not fixed."""
+
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image until the session is finished.
 
@@ -63,7 +67,8 @@ class RunResult:
 
     Attributes:
         emulator, emulator_version: who ran it.
-        ticks_unit: what a tick is: an instruction, a cycle, or the given part of a second.
+        ticks_unit: what a tick is: an instruction, a cycle, or the given part of a second. Where the emulator's
+            time is made of instructions, so is that part, and the vectors' ticks are instructions.
         ticks_source: the counter that the firmware chose.
         ticks_hz: its nominal frequency.
         vectors: one for each vector given, in their order.
@@ -162,17 +167,32 @@ def _batches(elf: Path, vectors: Sequence[bytes], layers: bool, data_op: int | N
 
 def _result(emulator: Emulator, sessions: Sequence[Session], seconds: float) -> RunResult:
     info = sessions[0].info
+    ticks_hz = int(info.get("ticks_hz", "0"))
+    unit, instructions_hz = emulator.ticks, 0
+    if unit == "time" and ticks_hz and emulator.instructions_hz:
+        unit, instructions_hz = "instructions", emulator.instructions_hz
+    vectors = (vector for session in sessions for vector in session.vectors)
     return RunResult(
         emulator=emulator.name,
         emulator_version=emulator.version,
-        ticks_unit=emulator.ticks,
+        ticks_unit=unit,
         ticks_source=info.get("ticks", "none"),
-        ticks_hz=int(info.get("ticks_hz", "0")),
-        vectors=tuple(vector for session in sessions for vector in session.vectors),
+        ticks_hz=ticks_hz,
+        vectors=tuple(_in_instructions(v, instructions_hz, ticks_hz) if instructions_hz else v for v in vectors),
         stack_bytes=max(session.stack_bytes for session in sessions),
         uart_log="".join(f"{line}\n" for session in sessions for line in session.lines),
         seconds=seconds,
     )
+
+
+def _in_instructions(vector: VectorResult, instructions_hz: int, ticks_hz: int) -> VectorResult:
+    """The same result with ticks of ``1 / ticks_hz`` seconds counted as instructions."""
+
+    def convert(ticks: int) -> int:
+        return round(ticks * instructions_hz / ticks_hz)
+
+    layers = tuple(replace(layer, ticks=convert(layer.ticks)) for layer in vector.layers)
+    return replace(vector, ticks=convert(vector.ticks), layers=layers)
 
 
 def follow(command: Sequence[str], session: Session, seconds: float, name: str) -> None:

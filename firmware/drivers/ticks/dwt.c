@@ -3,13 +3,13 @@
  * has it only with a description that adds it.
  */
 #include "tg/clock.h"
+#include "tg/register.h"
 #include "tg/ticks.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
-#define DEMCR REGISTER(0xE000EDFCu)
-#define DWT_CTRL REGISTER(0xE0001000u)
-#define DWT_CYCCNT REGISTER(0xE0001004u)
-#define DWT_LAR REGISTER(0xE0001FB0u)
+#define DEMCR TG_REGISTER(0xE000EDFCu)
+#define DWT_CTRL TG_REGISTER(0xE0001000u)
+#define DWT_CYCCNT TG_REGISTER(0xE0001004u)
+#define DWT_LAR TG_REGISTER(0xE0001FB0u)
 #define DEMCR_TRCENA (1u << 24)
 #define DWT_CTRL_CYCCNTENA 1u
 #define DWT_LAR_KEY 0xC5ACCE55u /* a Cortex-M7 locks the registers; others ignore this */

@@ -4,12 +4,12 @@
  * in 16.7 million.
  */
 #include "tg/clock.h"
+#include "tg/register.h"
 #include "tg/ticks.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
-#define SYST_CSR REGISTER(0xE000E010u)
-#define SYST_RVR REGISTER(0xE000E014u)
-#define SYST_CVR REGISTER(0xE000E018u)
+#define SYST_CSR TG_REGISTER(0xE000E010u)
+#define SYST_RVR TG_REGISTER(0xE000E014u)
+#define SYST_CVR TG_REGISTER(0xE000E018u)
 #define SYST_CSR_RUN 7u /* core clock, interrupt, enabled */
 #define RELOAD 0xFFFFFFu
 

@@ -6,6 +6,7 @@
  * @setting bus   number of its clock
  */
 #include "tg/clock.h"
+#include "tg/register.h"
 #include "tg/uart.h"
 #include "tg_board.h"
 
@@ -23,11 +24,8 @@
 #define LSR_THR_EMPTY (1u << 5)
 #define LSR_IDLE (1u << 6)
 
-/* A byte at 9600 baud takes 1 ms; a dead UART can't hang us. */
-#define POLLS 400000u
-
 static void wait_for(uint32_t flag) {
-    for (uint32_t i = 0; i < POLLS && (UART_LSR & flag) == 0u; ++i) {
+    for (uint32_t i = 0; i < TG_POLLS && (UART_LSR & flag) == 0u; ++i) {
     }
 }
 
