@@ -43,6 +43,65 @@ _Static_assert(TG_DEPTHWISE_SHIFT == 10, "written out in the assembly");
 #define SCALE(sum)                                  \
     "smmla " sum ", " sum ", r10, r11\n"            \
     "ssat  " sum ", #8, " sum ", asr #10\n"
+#define UPPER_COLUMN(upper, from, a, b)             \
+    "smlad  " upper ", r10, " a ", " from "\n"      \
+    "smlabt " upper ", r11, " b ", " upper "\n"
+
+#ifndef __OPTIMIZE_SIZE__
+/* A last single row, as an odd height ends with: sums of two pixels in r9, r12. Without this part,
+ * both rows are computed, and the upper one is stored over the lower one. It saves 2 % of 25 rows. */
+#define IF_TWO_ROWS                                 \
+    "ldr   r3, [sp, #28]\n"                         \
+    "cbnz  r3, 3f\n"                                \
+    "cmp   r2, #0\n"                                \
+    "bne   7f\n"
+#define ONE_ROW                                     \
+    "7:\n"                                          \
+    "ldm   r1!, {r3-r10, lr}\n"                     \
+    "stm   sp, {r0-r2, r9, r10, lr}\n"              \
+    "8:\n"                                          \
+    "ldrd  r10, r11, [r0, #32]\n"                   \
+    UPPER_COLUMN("r9", "lr", "r5", "r6")            \
+    UPPER_COLUMN("r12", "lr", "r3", "r4")           \
+    "ldrd  r10, r11, [r0, #64]\n"                   \
+    UPPER_COLUMN("r9", "r9", "r7", "r8")            \
+    UPPER_COLUMN("r12", "r12", "r5", "r6")          \
+    "ldrd  r10, r11, [r0, #96]\n"                   \
+    UPPER_COLUMN("r12", "r12", "r7", "r8")          \
+    "ldrd  r10, r11, [r0], #64\n"                   \
+    UPPER_COLUMN("r9", "r9", "r3", "r4")            \
+    "ldrd  r10, r11, [sp, #12]\n"                   \
+    SCALE("r9") SCALE("r12")                        \
+    "ldr   r11, [sp, #32]\n"                        \
+    "strb  r12, [r2, r11]\n"                        \
+    "strb  r9, [r2]\n"                              \
+    "add   r2, r2, r11, lsl #1\n"                   \
+    "ldrd  lr, r9, [sp, #20]\n"                     \
+    "cmp   r0, r9\n"                                \
+    "blo   8b\n"                                    \
+    "lsls  r9, r9, #31\n"                           \
+    "beq   9f\n"                                    \
+    "ldrd  r10, r11, [r0, #32]\n"                   \
+    UPPER_COLUMN("r9", "lr", "r5", "r6")            \
+    "ldrd  r10, r11, [r0, #64]\n"                   \
+    UPPER_COLUMN("r9", "r9", "r7", "r8")            \
+    "ldrd  r10, r11, [r0]\n"                        \
+    UPPER_COLUMN("r9", "r9", "r3", "r4")            \
+    "ldrd  r10, r11, [sp, #12]\n"                   \
+    SCALE("r9")                                     \
+    "strb  r9, [r2]\n"                              \
+    "9:\n"                                          \
+    "ldm   sp, {r0-r2}\n"                           \
+    "adds  r0, #8\n"                                \
+    "adds  r2, #1\n"                                \
+    "tst   r0, #24\n"                               \
+    "bne   7b\n"                                    \
+    "strd  r1, r2, [sp, #4]\n"                      \
+    "b     6b\n"
+#else
+#define IF_TWO_ROWS "cbnz  r2, 3f\n"
+#define ONE_ROW
+#endif
 /* clang-format on */
 
 /* The frame: +0 strip, +4 stream, +8 output, +12 multiplier, +16 rounding, +20 bias, +24 last,
@@ -84,7 +143,7 @@ TG_NAKED void tg_depthwise_rows(const tg_depthwise_rows_t *op) {
         "str   r3, [sp, #48]\n"
         "ldr   r0, [sp, #68]\n"
         "ldrd  r1, r2, [sp, #4]\n"
-        "cbnz  r2, 3f\n"
+        IF_TWO_ROWS
         "b     6f\n"
         "3:\n" /* a channel */
         "ldm   r1!, {r3-r10, lr}\n"
@@ -140,7 +199,7 @@ TG_NAKED void tg_depthwise_rows(const tg_depthwise_rows_t *op) {
         "str   r3, [sp, #64]\n"
         "bne   1b\n"
         "add   sp, #72\n"
-        "pop   {r4-r11, pc}\n");
+        "pop   {r4-r11, pc}\n" ONE_ROW);
 }
 
 #else
