@@ -13,7 +13,8 @@ from tinygen.errors import OptionError
 
 __all__ = ["check_replaceable", "staged_output"]
 
-_MARKER = "report.json"
+# What `tinygen build` and `tinygen compress` leave in their folders.
+_MARKERS = ("report.json", "compress.json")
 
 
 def check_replaceable(folder: Path, *, force: bool) -> None:
@@ -33,8 +34,12 @@ def check_replaceable(folder: Path, *, force: bool) -> None:
 
 
 def _made_by_tinygen(folder: Path) -> bool:
+    return any(_is_ours(folder / marker) for marker in _MARKERS)
+
+
+def _is_ours(marker: Path) -> bool:
     try:
-        return "tinygen" in json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        return "tinygen" in json.loads(marker.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinygen.cli.compress import compress, recipe_options
 from tinygen.cli.options import (
     board_option,
     data_option,
@@ -37,6 +38,7 @@ _mode_option = click.option(
 @board_option
 @data_option
 @model_options
+@recipe_options
 @run_options
 @_mode_option
 @click.option("--out", "-o", type=_PATH, help="Output folder. [default: out/<name>-<board>]")
@@ -55,6 +57,8 @@ def build(
     data: Path | None,
     name: str | None,
     allow_custom_code: bool,
+    recipe: str | None,
+    resume: bool,
     emulator: str | None,
     vectors: str | None,
     time_limit: float,
@@ -80,7 +84,7 @@ def build(
     from tinygen.report import show_report
 
     options = BuildOptions(
-        model=ModelOptions(model, data, name, allow_custom_code, Mode(mode)),
+        model=ModelOptions(model, data, name, allow_custom_code, Mode(mode), recipe, not resume),
         board=board,
         run=RunOptions(emulator, vector_count(vectors), time_limit),
         out=out,
@@ -226,4 +230,4 @@ def doctor(as_json: bool) -> None:
     examine(as_json=as_json)
 
 
-COMMANDS = (build, generate, inspect, validate, boards, doctor)
+COMMANDS = (build, compress, generate, inspect, validate, boards, doctor)

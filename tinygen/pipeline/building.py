@@ -13,6 +13,7 @@ from tinygen.errors import OptionError
 from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, compile_model, target_of
+from tinygen.pipeline.compressing import write_compressed
 from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
 from tinygen.pipeline.latency import Latency, check_latency, check_latency_options, estimate_latency
 from tinygen.pipeline.options import BuildOptions, ModelOptions
@@ -114,6 +115,8 @@ def _write_results(
     report: BuildReport,
 ) -> None:
     (folder / "model.tflite").write_bytes(compiled.loaded.flatbuffer)
+    if compiled.loaded.compressed is not None:
+        write_compressed(folder, compiled.interface.name, compiled.loaded.compressed)
     if verified is not None:
         write_emulation(folder / "emulation", board, compiled.interface, firmware.validate_elf, vectors, verified)
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")

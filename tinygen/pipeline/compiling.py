@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygen.board import Board
 from tinygen.codegen import ModelSource, Package, TflmArena, generate_package, model_name
+from tinygen.compress import Compressed
 from tinygen.convert import to_int8
 from tinygen.forms import Choice, Target, choose
 from tinygen.ir import Graph, ModelInterface
@@ -21,6 +22,7 @@ from tinygen.load.tflite import read_graph
 from tinygen.lower import live_operator, lower
 from tinygen.optimize import PassEffect, optimize
 from tinygen.oracle import tflm_arena_bytes
+from tinygen.pipeline.compressing import compress, compression_note, judged_samples
 from tinygen.pipeline.options import ModelOptions
 from tinygen.pipeline.stages import Stages
 from tinygen.plan import MemoryPlan, plan
@@ -33,7 +35,10 @@ class LoadedModel:
     """The model as a flatbuffer and as a graph, with the data that came along.
 
     Attributes:
-        float_outputs: the float model's outputs on all samples of the data; ``None`` for .tflite.
+        dataset: the samples; of a compressed model, only those that nothing was trained on or chosen by.
+        float_outputs: the float model's outputs on all samples of ``dataset``, before compression; ``None`` for
+            .tflite.
+        compressed: what a recipe made of it, if there was one.
     """
 
     name: str
@@ -44,6 +49,7 @@ class LoadedModel:
     dataset: Dataset | None
     float_outputs: tuple[NDArray[Any], ...] | None
     notes: tuple[str, ...]
+    compressed: Compressed | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +96,13 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
         dataset = load_dataset(options.data) if options.data else None
     float_outputs: tuple[NDArray[Any], ...] | None = None
     notes: tuple[str, ...] = ()
-    if kind is SourceKind.TFLITE:
+    compressed = None
+    if options.recipe is not None:
+        with stages.stage("compress", f"compressing by recipe {options.recipe}"):
+            compressed = compress(options, kind, dataset, stages.progress)
+        flatbuffer, dataset, float_outputs = compressed.tflite, *judged_samples(compressed, dataset)
+        notes = (compression_note(compressed),)
+    elif kind is SourceKind.TFLITE:
         flatbuffer = read_flatbuffer(path)
     else:
         with stages.stage("convert", "quantizing to int8"):
@@ -99,7 +111,7 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
             )
         flatbuffer, float_outputs, notes = conversion.tflite, conversion.float_outputs, conversion.notes
     graph = read_graph(flatbuffer, source=path.name, name=name)
-    return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes)
+    return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes, compressed)
 
 
 def compile_model(options: ModelOptions, target: Target, stages: Stages) -> Compiled:

@@ -18,6 +18,8 @@ class ModelOptions:
         data: samples for calibration and validation.
         name: C name of the model; ``None`` takes it from the file's name.
         allow_custom_code: run code that the model file carries.
+        recipe: compress by this recipe first: a shipped one's name, or a file.
+        fresh: do all of the recipe's steps again instead of resuming.
     """
 
     model: Path
@@ -25,6 +27,8 @@ class ModelOptions:
     name: str | None = None
     allow_custom_code: bool = False
     mode: Mode = Mode.BALANCED
+    recipe: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
