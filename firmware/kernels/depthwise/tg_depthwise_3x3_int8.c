@@ -2,20 +2,20 @@
 #include "tg_dsp.h"
 
 /* The words of one channel, see TG_DEPTHWISE_CHANNEL_WORDS. */
-static void make_channel(const tg_depthwise_3x3_int8_t *op, int32_t channel, int32_t *stream) {
+static inline void make_channel(const tg_depthwise_3x3_int8_t *op, int32_t channel,
+                                int32_t *restrict stream) {
     const int8_t *w = op->weights + 9 * channel;
     const int32_t shared = channel * op->channels.step;
-    const int32_t d = TG_DEPTHWISE_SHIFT + op->channels.shift[shared];
-    const int32_t scale = 2 << d;
-    for (int32_t k = 0; k < 3; k++, w++) {
-        const int32_t middle = w[3] * scale;
-        *stream++ = (int32_t)tg_halves(w[0] * scale, middle);
-        *stream++ = (int32_t)tg_halves(middle, w[6] * scale);
-    }
+    const int32_t left = TG_DEPTHWISE_SHIFT + 1 + op->channels.shift[shared];
     const int32_t half = 1 << (TG_DEPTHWISE_SHIFT - 1);
-    *stream++ = op->channels.multiplier[shared];
-    *stream++ = scale / 4 + half + 2 * half * op->output_zero_point;
-    *stream = op->channels.bias[channel] * scale;
+    for (int32_t k = 0; k < 3; k++, w++) {
+        const int32_t middle = tg_shift_left(w[3], left);
+        stream[2 * k] = (int32_t)tg_halves(tg_shift_left(w[0], left), middle);
+        stream[2 * k + 1] = (int32_t)tg_halves(middle, tg_shift_left(w[6], left));
+    }
+    stream[6] = op->channels.multiplier[shared];
+    stream[7] = half + 2 * half * op->output_zero_point + (1 << (left - 2));
+    stream[8] = tg_shift_left(op->channels.bias[channel], left);
 }
 
 static void make_stream(const void *layer, int32_t channel, int32_t count, int32_t *stream) {
