@@ -1,8 +1,9 @@
 /* tinygen's C runtime: the contract between generated code and kernels.
  *
- * Kernels are freestanding C11. A kernel takes, in this order: a pointer to its constant parameters,
- * its inputs, its outputs, and its scratch memory if it needs any. Tensors are NHWC, row-major,
- * without gaps. Buffers are aligned to TG_ALIGN bytes unless a kernel says that it needs less. */
+ * Kernels are freestanding C11. A kernel takes, in this order: a pointer to its constant
+ * parameters, its inputs, its outputs, and its scratch memory if it needs any. Tensors are NHWC,
+ * row-major, without gaps. Buffers are aligned to TG_ALIGN bytes unless a kernel says that it needs
+ * less. */
 #ifndef TG_RUNTIME_H
 #define TG_RUNTIME_H
 
@@ -27,9 +28,9 @@ typedef struct {
     int32_t shift;
 } tg_rescale_t;
 
-/* The high half of 2 * a * b, rounded to nearest, ties up. Not both may be INT32_MIN, and no multiplier
- * is. (gemmlowp: SaturatingRoundingDoublingHighMul; its nudge by the product's sign and its truncating
- * division come to this one shift.) */
+/* The high half of 2 * a * b, rounded to nearest, ties up. Not both may be INT32_MIN, and no
+ * multiplier is. (gemmlowp: SaturatingRoundingDoublingHighMul; its nudge by the product's sign and
+ * its truncating division come to this one shift.) */
 static inline int32_t tg_high_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
 }
@@ -59,8 +60,12 @@ static inline int32_t tg_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : (x > high ? high : x);
 }
 
-static inline int32_t tg_min(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t tg_min(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
 
-static inline int32_t tg_max(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int32_t tg_max(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
 
 #endif /* TG_RUNTIME_H */

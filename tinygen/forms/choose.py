@@ -20,7 +20,7 @@ __all__ = ["Choice", "Limits", "Mode", "choose"]
 # How far over the least possible flash and arena a mode may go to save instructions: a share, and bytes
 # that are always allowed, since a small model is little more than the code of its kernels.
 _SHARE = {"size": 1.02, "ram": 1.05, "balanced": 1.12}
-_FLASH_BYTES = {"balanced": 3072}
+_FLASH_BYTES = {"balanced": 4096}
 _ARENA_BYTES = {"ram": 64, "balanced": 256}
 _UNLIMITED = 1 << 40
 
@@ -75,8 +75,7 @@ def choose(program: Program, target: Target, mode: Mode, *, flash_limit: int | N
     options = options_of(program, target)
     selection = Selection(program, options, mode.kernel_level)
     limits = _limits(selection, mode, flash_limit)
-    _start(selection, mode, limits)
-    _spend(selection, limits)
+    _fill(selection, mode, limits)
     chosen = selection.chosen()
     return Choice(
         program=selection.program(),
@@ -101,19 +100,20 @@ def _limits(selection: Selection, mode: Mode, flash_limit: int | None) -> Limits
     return Limits(min(flash, flash_limit or _UNLIMITED), arena)
 
 
-def _start(selection: Selection, mode: Mode, limits: Limits) -> None:
-    """Begin within the limits, or as near to them as the extremes are."""
+def _fill(selection: Selection, mode: Mode, limits: Limits) -> None:
+    """From each extreme, spend what the limits allow; keep what ends best."""
     if mode is Mode.SPEED and limits.flash == _UNLIMITED:
         selection.pick_fastest()
         return
-    starts: tuple[Callable[[Selection], None], ...] = (_minimize_arena, _minimize_flash)
-    states = []
+    starts: tuple[Callable[[Selection], None], ...] = (_minimize_flash, _minimize_arena)
+    ends = []
     for start in starts:
         start(selection)
+        _spend(selection, limits)
         totals = selection.totals()
         over = max(totals.flash - limits.flash, 0) + max(totals.arena - limits.arena, 0)
-        states.append((over, totals.instructions, selection.state()))
-    selection.restore(min(states)[2])
+        ends.append((over, totals.instructions, selection.state()))
+    selection.restore(min(ends)[2])
 
 
 def _minimize_arena(selection: Selection) -> None:
