@@ -11,7 +11,7 @@ from support.cli import tinygen
 from support.firmware import needs_arm_gcc, needs_qemu
 from support.sample_models import small_cnn
 
-from tinygen.board import load_board
+from tinygen.board import board_names, load_board
 from tinygen.emulate import QemuEmulator, run_vectors
 from tinygen.emulate.cycles import can_estimate, estimate_cycles
 from tinygen.ir import ModelInterface
@@ -50,6 +50,25 @@ def test_every_instruction_is_in_the_trace(folder: Path, interface: ModelInterfa
     assert estimate.instructions == counted + EMPTY_FUNCTION_INSTRUCTIONS
     assert estimate.instructions <= estimate.cycles.low <= estimate.cycles.estimate <= estimate.cycles.high
     assert estimate.sections == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({"microbit", "mps2-an385", "mps2-an500", "mps2-an505"} & {*board_names()}))
+def test_other_cores(tmp_path: Path, interface: ModelInterface, name: str) -> None:
+    """Their counters tell time in steps of some instructions, and memories of megabytes don't slow the trace down."""
+    (tmp_path / "small.tflite").write_bytes(small_cnn().build())
+    done = tinygen("build", "small.tflite", "--board", name, "--out", "out", "--cycles", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    validation = report["validation"]
+    assert validation["cycles_per_inference"]["estimate"] > validation["instructions_per_inference"] / 2
+    assert next(stage["seconds"] for stage in report["stages"] if stage["name"] == "cycles") < 10
+    elf = tmp_path / "out/firmware/small_validate.elf"
+    board, vector = load_board(name), bytes(sum(port.bytes for port in interface.inputs))
+    counted = run_vectors(QemuEmulator(board), board, elf, interface, [vector]).vectors[0].ticks
+    assert estimate_cycles(board, elf, interface, vector, seconds=SECONDS).instructions == pytest.approx(
+        counted, abs=100
+    )
 
 
 def test_probes_divide_the_cycles(folder: Path, interface: ModelInterface) -> None:

@@ -32,11 +32,9 @@ class Code:
             (int(s["p_vaddr"]), s.data()) for s in image.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]
         ]
         symbols = image.get_section_by_name(".symtab")
-        self.functions: Mapping[str, int] = {
-            symbol.name: int(symbol["st_value"]) & ~1
-            for symbol in (symbols.iter_symbols() if symbols else ())
-            if symbol["st_info"]["type"] == "STT_FUNC"
-        }
+        named = [s for s in (symbols.iter_symbols() if symbols else ()) if s["st_info"]["type"] == "STT_FUNC"]
+        self.functions: Mapping[str, int] = {s.name: int(s["st_value"]) & ~1 for s in named}
+        self._ends = {s.name: (int(s["st_value"]) & ~1) + int(s["st_size"]) for s in named}
         self._decoded: dict[int, Instruction] = {}
         self._runs: dict[int, tuple[Instruction, ...]] = {}
 
@@ -55,6 +53,19 @@ class Code:
             else:
                 raise InternalError(f"{self._name}: the trace ran at 0x{address:08x}, where the image has no code")
         return known
+
+    def ranges_without(self, prefixes: tuple[str, ...]) -> list[tuple[int, int]]:
+        """First and last address of each stretch of the image between the functions whose names begin so."""
+        left_out = sorted((self.functions[n], end) for n, end in self._ends.items() if n.startswith(prefixes))
+        ranges = []
+        for start, data in self._segments:
+            end = start + len(data)
+            for first, behind in left_out:
+                if start <= first < end:
+                    ranges.append((start, first - 1))
+                    start = behind
+            ranges.append((start, end - 1))
+        return [(first, last) for first, last in ranges if first <= last]
 
     def block(self, address: int, following: int) -> tuple[Instruction, ...]:
         """The instructions that ran from ``address`` on before the block at ``following`` began.

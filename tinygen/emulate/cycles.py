@@ -25,6 +25,8 @@ from tinygen.ir import ModelInterface
 __all__ = ["CycleEstimate", "can_estimate", "estimate_cycles"]
 
 PROBE = "tg_probe"
+# What the firmware does before and after an inference, and long: painting the stack above all.
+_AROUND = ("tg_stack_", "tg_start", "tg_uart_", "tg_put_", "tg_crc32")
 # Blocks of a section that go through the cache of code; of more, the rest behaves as these did.
 _SIMULATED_BLOCKS = 200_000
 # A board file that says nothing of its flash's buffers: no buffer, and the bus's eight bytes an access.
@@ -80,8 +82,9 @@ def estimate_cycles(board: Board, elf: Path, model: ModelInterface, vector: byte
     if core is None:
         raise InternalError(f"no timing of {board.cpu.core}")
     code = Code(elf)
-    blocks = trace_blocks(board, elf, model, vector, seconds)
-    samples = sample_registers(board, elf, model, seconds)
+    ranges = code.ranges_without(_AROUND)
+    blocks = trace_blocks(board, elf, model, vector, ranges, seconds)
+    samples = sample_registers(board, elf, model, ranges, seconds)
     model_of_time = _Model(board, core, code, samples)
     parts = [model_of_time.section(blocks, start, end) for start, end in _sections(code, blocks, model.name)]
     return CycleEstimate(

@@ -15,7 +15,7 @@ import re
 import selectors
 import time
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,9 +33,10 @@ from tinygen.emulate.vectors import Batch, write_batch
 from tinygen.errors import InternalError
 from tinygen.ir import ModelInterface
 
-__all__ = ["Registers", "Samples", "sample_registers", "trace_blocks"]
+__all__ = ["Ranges", "Registers", "Samples", "sample_registers", "trace_blocks"]
 
 Registers = tuple[int, ...]
+Ranges = Sequence[tuple[int, int]]
 _BLOCK = re.compile(rb"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 _STOPPED = b"Stopped execution"
 _REGISTERS = re.compile(rb"[^\n]*\n" + rb"\s*R\d\d=([0-9a-f]{8})" * 16)
@@ -104,10 +105,13 @@ class _StateLog:
                 self.before[block] = registers
 
 
-def trace_blocks(board: Board, elf: Path, model: ModelInterface, vector: bytes, seconds: float) -> NDArray[np.uint32]:
+def trace_blocks(
+    board: Board, elf: Path, model: ModelInterface, vector: bytes, ranges: Ranges, seconds: float
+) -> NDArray[np.uint32]:
     """Addresses of all blocks that an image runs on one vector, from reset to its last line.
 
     Args:
+        ranges: first and last addresses of the code that is looked at.
         seconds: the longest silence of the UART; logging makes a run some twenty times slower.
 
     Raises:
@@ -118,11 +122,11 @@ def trace_blocks(board: Board, elf: Path, model: ModelInterface, vector: bytes, 
         image = Path(folder) / elf.name
         batch = Batch((vector,))
         write_batch(elf, batch, image)
-        _run(board, image, Session(model, batch, image), "exec,nochain", b"\n", log, seconds)
+        _run(board, image, Session(model, batch, image), ("exec,nochain", ranges), b"\n", log, seconds)
     return np.frombuffer(log.blocks, np.uint32).copy()
 
 
-def sample_registers(board: Board, elf: Path, model: ModelInterface, seconds: float) -> Samples:
+def sample_registers(board: Board, elf: Path, model: ModelInterface, ranges: Ranges, seconds: float) -> Samples:
     """Registers around the first execution of each block, while the application part of an image runs.
 
     Raises:
@@ -132,21 +136,29 @@ def sample_registers(board: Board, elf: Path, model: ModelInterface, seconds: fl
     with TemporaryDirectory(prefix="tinygen-trace-") as folder:
         image = Path(folder) / elf.name
         write_batch(elf, Batch(()), image)
-        _run(board, image, Session(model, Batch(()), image), "exec,cpu", b"\nTrace ", log, seconds)
+        _run(board, image, Session(model, Batch(()), image), ("exec,cpu", ranges), b"\nTrace ", log, seconds)
     return Samples(log.before, log.after)
 
 
 def _run(
-    board: Board, elf: Path, session: Session, items: str, separator: bytes, log: _BlockLog | _StateLog, seconds: float
+    board: Board,
+    elf: Path,
+    session: Session,
+    what: tuple[str, Ranges],
+    separator: bytes,
+    log: _BlockLog | _StateLog,
+    seconds: float,
 ) -> None:
-    """Run an image to its end; what QEMU logs on its error output goes to ``log``, record by record."""
+    """Run an image to its end; what QEMU logs of ``what`` goes to ``log``, record by record."""
     assert isinstance(board.qemu, Qemu)
     command = qemu_command(board.qemu, find_program(board.qemu), str(elf), counted=False)
+    items, ranges = what
+    command += ["-d", items, "-D", "/dev/stderr", "-dfilter", ",".join(f"{a:#x}..{b:#x}" for a, b in ranges)]
     deadline = time.monotonic() + seconds
     splitter = LineSplitter()
     with (
         _reading(separator, log) as errors,
-        started([*command, "-d", items, "-D", "/dev/stderr"], errors.writer) as process,
+        started(command, errors.writer) as process,
     ):
         assert process.stdout is not None
         errors.close_writer()
