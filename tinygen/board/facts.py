@@ -152,6 +152,7 @@ class Renode:
         overlay: text that is added to it, or all of the description; empty if nothing is.
         cpu, uart: full names of the peripherals.
         ticks: what a tick means there.
+        mips: millions of instructions in a second of its virtual time (``PerformanceInMips``); 0 if not said.
     """
 
     platform: str
@@ -159,6 +160,7 @@ class Renode:
     cpu: str
     uart: str
     ticks: TicksUnit
+    mips: int
 
 
 Emulator = Qemu | Renode

@@ -234,4 +234,5 @@ def _renode(table: Table, folder: Path) -> Renode:
         cpu=table.text("cpu", default="sysbus.cpu"),
         uart=table.text("uart", re.compile(r"sysbus\.\w+")),
         ticks=cast(TicksUnit, table.choice("ticks", TICKS_UNITS)),
+        mips=table.integer("mips", 0, 100_000, default=0),
     )

@@ -58,8 +58,8 @@ class RenodeEmulator:
 
     @property
     def instructions_hz(self) -> int:
-        """Each platform has a speed of its own, which board files don't tell."""
-        return 0
+        """Of the platform, as far as the board file tells."""
+        return self._renode.mips * 1_000_000
 
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""

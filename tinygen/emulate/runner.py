@@ -257,10 +257,11 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            start_new_session=True,
+            process_group=0,
         )
     except OSError as error:
         raise ToolError(f"{command[0]} can't be started: {error.strerror}") from error
+    guard = _guard(process.pid)
     try:
         yield process
     finally:
@@ -269,3 +270,23 @@ def started(
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+        if guard is not None:
+            guard.communicate()
+
+
+def _guard(group: int) -> subprocess.Popen[bytes] | None:
+    """A shell in an emulator's process group that kills it all when we die, even of SIGKILL.
+
+    It waits for the end of its input, a pipe whose other end only this process has. Linux could signal the
+    emulator alone; but Renode's test runner starts others, which would live on.
+    """
+    try:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", "read -r _; kill -KILL 0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=group,
+        )
+    except OSError:  # the emulator is gone already
+        return None

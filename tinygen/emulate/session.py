@@ -130,8 +130,14 @@ class Session:
             hint="If the model is only slow, give it more time.",
         )
 
-    def explain_death(self, what: str, output: Sequence[str]) -> ToolError:
+    def explain_death(self, what: str, output: Sequence[str]) -> MismatchError | ToolError:
         """Why a run ended before the firmware said so; ``what`` names the emulator and its status."""
+        if any("Lockup" in line for line in output):
+            return MismatchError(
+                "the core locked up: it faulted, and could not even report that",
+                details=[*output[:1], *self.tail()],
+                hint="Most likely the stack overflowed: this core has no guard for it, or no room to say so.",
+            )
         return ToolError(f"{what} before the firmware was done", details=[*output[-LAST_LINES:], *self.tail()])
 
     def _take(self, event: tg.Event) -> None:
