@@ -65,7 +65,7 @@ def test_taken_branches_of_the_cortex_m4() -> None:
     [
         ("cortex-m0", (LDR_R0_R1, LDR_R2_R3), 4),  # DDI 0432C, table 3-1: nothing overlaps
         ("cortex-m0", (PUSH4,), 5),
-        ("cortex-m0plus", (LDR_R0_R1,), 2),
+        ("cortex-m0+", (LDR_R0_R1,), 2),
         ("cortex-m3", (LDR_R0_R1, LDR_R2_R3), 3),
     ],
 )
@@ -73,7 +73,7 @@ def test_other_cores(name: str, code: tuple[int, ...], cycles: float) -> None:
     assert core(name).run(block(*code)).estimate == cycles
 
 
-@pytest.mark.parametrize(("name", "taken", "popped"), [("cortex-m0", 3, 8), ("cortex-m0plus", 2, 7)])
+@pytest.mark.parametrize(("name", "taken", "popped"), [("cortex-m0", 3, 8), ("cortex-m0+", 2, 7)])
 def test_branches_of_the_smallest_cores(name: str, taken: float, popped: float) -> None:
     """B<cc> taken is 3 and 2 cycles, POP with the program counter 4+N and 3+N, where N counts it."""
     small = core(name)
