@@ -4,6 +4,8 @@
  *
  * @setting base  address of the timer
  * @setting bus   number of its clock
+ *
+ * @model count_down base+0x04
  */
 #include "tg/clock.h"
 #include "tg/register.h"

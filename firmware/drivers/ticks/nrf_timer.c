@@ -3,6 +3,8 @@
  * Reference Manual 3.0, chapter 18; nRF52840 Product Specification 1.7, 6.30.
  *
  * @setting base  address of the timer
+ *
+ * @model count base+0x540
  */
 #include "tg/register.h"
 #include "tg/ticks.h"

@@ -7,6 +7,8 @@
  * @setting bus         1 for APB1, 2 for APB2
  * @setting enable_reg  address of the RCC register with the timer's clock enable
  * @setting enable_bit  its bit
+ *
+ * @model count base+0x24
  */
 #include "tg/clock.h"
 #include "tg/register.h"

@@ -4,6 +4,8 @@
  *
  * @setting base  address of the UART
  * @setting bus   number of its clock
+ *
+ * @model send base+0x00
  */
 #include "tg/clock.h"
 #include "tg/register.h"

@@ -10,6 +10,9 @@
  * @setting port_enable_bit  its bit
  * @setting pin_control_reg  address of the TX pin's PORTx_PCRn
  * @setting tx_mux           the pin's function
+ *
+ * @model send base+0x07
+ * @model read base+0x04 0xC0
  */
 #include "tg/clock.h"
 #include "tg/register.h"

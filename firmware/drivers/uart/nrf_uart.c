@@ -4,6 +4,9 @@
  * @setting base      address of the UART
  * @setting baudrate  BAUDRATE register for the board's baud (29.10.11)
  * @setting tx_pin    number of the TX pin of port 0
+ *
+ * @model send base+0x51C
+ * @model read base+0x11C 0x01
  */
 #include "nrf_pin.h"
 #include "tg/uart.h"

@@ -5,6 +5,9 @@
  * @setting base      address of the UARTE
  * @setting baudrate  BAUDRATE register for the board's baud (6.34.9.27)
  * @setting tx_pin    number of the TX pin of port 0
+ *
+ * @model send_from base+0x544 base+0x008
+ * @model read base+0x120 0x01
  */
 #include "nrf_pin.h"
 #include "tg/uart.h"

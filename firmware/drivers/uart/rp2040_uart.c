@@ -6,6 +6,8 @@
  * @setting bus        number of its clock, clk_peri
  * @setting reset_bit  its bit in RESETS
  * @setting tx_pin     number of the TX pin, one with function 2
+ *
+ * @model send base+0x00
  */
 #include "tg/clock.h"
 #include "tg/register.h"

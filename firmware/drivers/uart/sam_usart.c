@@ -9,6 +9,9 @@
  * @setting pio_base        address of the PIO with the TX pin
  * @setting tx_pin          number of the TX pin
  * @setting tx_function     0 for A to 3 for D
+ *
+ * @model send base+0x1C
+ * @model read base+0x14 0x202
  */
 #include "tg/clock.h"
 #include "tg/register.h"

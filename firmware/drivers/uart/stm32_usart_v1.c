@@ -10,6 +10,9 @@
  * @setting gpio_enable_bit  its bit
  * @setting tx_pin         number of the TX pin
  * @setting tx_af          its alternate function
+ *
+ * @model send base+0x04
+ * @model read base+0x00 0xC0
  */
 #include "stm32_usart_v1.h"
 

@@ -11,6 +11,9 @@
  * @setting gpio_enable_bit  its bit
  * @setting tx_pin         number of the TX pin
  * @setting tx_af          its alternate function
+ *
+ * @model send base+0x28
+ * @model read base+0x1C 0xC0
  */
 #include "stm32_gpio.h"
 #include "tg/clock.h"

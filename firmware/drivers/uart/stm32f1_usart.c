@@ -9,6 +9,9 @@
  * @setting gpio_enable_reg  address of the RCC register with the port's clock enable
  * @setting gpio_enable_bit  its bit
  * @setting tx_pin         number of the TX pin; one with its default function, no remapping
+ *
+ * @model send base+0x04
+ * @model read base+0x00 0xC0
  */
 #include "stm32_usart_v1.h"
 
