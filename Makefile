@@ -14,7 +14,7 @@ C_FILES = $(shell git ls-files -co --exclude-standard 'firmware/*.c' 'firmware/*
 
 run: setup
 	$(BIN)/python examples/digits/train.py
-	$(BIN)/tinygen build examples/digits/digits.keras --board stm32f4 --data examples/digits/digits.npz --out out/digits --vectors 50
+	$(BIN)/tinygen build examples/digits/digits.keras --board stm32f4 --data examples/digits/digits.npz --out out/digits --vectors all
 
 test: setup lint
 	$(BIN)/pytest -n 2 --dist worksteal
