@@ -5,7 +5,7 @@
 #include "tg_runtime.h"
 
 /* Fraction bits of the coefficients. */
-#define TG_ADD_LINEAR_SHIFT 22
+#define TG_ADD_LINEAR_SHIFT 21
 
 typedef struct {
     int32_t elements;
