@@ -97,10 +97,9 @@ class ChannelGraph:
         """The representatives of some units."""
         return np.array([self.root(int(unit)) for unit in units], np.int64)
 
-    def is_fixed(self, unit: int) -> bool:
-        """Whether a unit must stay."""
-        fixed = {self.root(u) for u in self._fixed}
-        return self.root(unit) in fixed
+    def roots_outside(self, units: Iterable[int], removed: set[int]) -> NDArray[np.bool_]:
+        """Which of some units stay when the given roots are removed."""
+        return np.array([root not in removed for root in self.roots(units).tolist()], bool)
 
     def fixed_roots(self) -> set[int]:
         """Representatives of all units that must stay."""

@@ -184,10 +184,11 @@ def _step(cls: type[Step], entry: Mapping[str, Any], place: str, problems: list[
         if key not in known:
             problems.append(f"{place}: {key}: no such key{_similar(key, set(known))}")
             continue
-        values[key] = converted = _converted(value, hints[key], f"{place}: {key}", problems)
+        count = len(problems)
+        values[key] = _converted(value, hints[key], f"{place}: {key}", problems)
         check = known[key].metadata.get("check")
-        if check is not None and converted is not MISSING and converted is not None:
-            problem = check(converted)
+        if check is not None and len(problems) == count:  # of the right type
+            problem = check(values[key])
             if problem:
                 problems.append(f"{place}: {key}: {problem}")
     return cls(**values) if len(problems) == before else None

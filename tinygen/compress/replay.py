@@ -37,16 +37,26 @@ def calls(model: Any) -> Iterator[Call]:
     Raises:
         UnsupportedError: a subclassed model, which has no graph of layers.
     """
-    nodes = getattr(model, "_nodes_by_depth", None)
-    if not nodes:
-        raise UnsupportedError(
-            f'model "{model.name}" has no graph of layers, which compression needs',
-            hint="Build it with the functional API or as Sequential with a known input shape.",
-        )
+    nodes = check_graph(model)
     for depth in sorted(nodes, reverse=True):
         for node in nodes[depth]:
             if not node.is_input:
                 yield Call(node)
+
+
+def check_graph(model: Any) -> dict[int, list[Any]]:
+    """The calls of a model's graph by depth.
+
+    Raises:
+        UnsupportedError
+    """
+    nodes: dict[int, list[Any]] | None = getattr(model, "_nodes_by_depth", None)
+    if not nodes or not model.inputs:
+        raise UnsupportedError(
+            f'model "{model.name}" has no graph of layers, which compression needs',
+            hint="Build it with the functional API or as Sequential with a known input shape.",
+        )
+    return nodes
 
 
 def single_consumer(model: Any) -> dict[int, Call]:
@@ -76,6 +86,7 @@ class Replay:
         """The new model, with the weights of every layer that ``twin`` copied."""
         import tf_keras
 
+        check_graph(self._model)
         inputs = []
         for tensor in self._model.inputs:
             # KerasTensor names of inputs are those of their layers.

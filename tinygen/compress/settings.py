@@ -207,6 +207,7 @@ class Structured(Training):
         scope: the same share in each ``layer``, or wherever channels matter least (``global``).
         score: what a channel matters: ``l1`` norm of its weights, or BatchNorm's ``gamma``.
         multiple: keep a multiple of so many channels; kernels like 2 or 4.
+        reconstruct: fit the remaining weights to the outputs of before, by least squares, prior to training.
         iterations: remove and train several times, each time a part.
     """
 
@@ -215,6 +216,7 @@ class Structured(Training):
     scope: str = _setting("layer", _one_of("layer", "global"))
     score: str = _setting("l1", _one_of("l1", "gamma"))
     multiple: int = _setting(4, _between(1, 256))
+    reconstruct: bool = True
     iterations: int = _setting(1, _between(1, 20))
     per_layer: Mapping[str, float] = _setting({}, _each(_SHARE))
 

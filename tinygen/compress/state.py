@@ -106,6 +106,11 @@ class Context:
             on_epoch=lambda epoch, epochs, loss: self.say(f"epoch {epoch} of {epochs}, loss {loss:.4f}"),
         )
 
+    def spread(self, count: int) -> Array:
+        """At most so many samples of the training split, evenly spaced, so that sorted classes all take part."""
+        train = self.split.train
+        return self.task.x[train[np.linspace(0, len(train) - 1, min(count, len(train))).astype(np.int64)]]
+
     def record(self, fit: Fit) -> None:
         """Put a training into the log."""
         self.details.setdefault("training", []).append(fit.to_dict())

@@ -113,10 +113,8 @@ def _nameless(weights: Int8Weights) -> Kernel:
 def _input_means(state: State, context: Context) -> dict[int, Array]:
     """Mean input of each operator with weights, by tensor, in stored units."""
     tflite = _flatbuffer(state)
-    train = context.split.train
-    chosen = train[np.linspace(0, len(train) - 1, min(_MEANS_SAMPLES, len(train))).astype(int)]
     tensors = {w.input_tensor for w in int8_weights(bytearray(tflite))}
-    return input_means(tflite, context.task.x[chosen], tensors)
+    return input_means(tflite, context.spread(_MEANS_SAMPLES), tensors)
 
 
 def _correct_bias(weights: Int8Weights, before: Array, means: dict[int, Array]) -> None:

@@ -12,10 +12,12 @@ from tinygen.compress.kernels import Kernel, columns, kernels, override
 from tinygen.compress.replay import Replay, calls, clone
 from tinygen.compress.settings import Structured
 from tinygen.compress.state import Context, State
+from tinygen.compress.steps.reconstructing import reconstruct
 
 __all__ = ["remove_channels", "structured", "weakest"]
 
 Array = NDArray[Any]
+_RECONSTRUCTION_SAMPLES = 500
 
 
 def structured(state: State, settings: Structured, context: Context) -> State:
@@ -31,6 +33,11 @@ def structured(state: State, settings: Structured, context: Context) -> State:
         graph = ChannelGraph.of(model)
         removed = weakest(model, graph, chosen, settings, full, share)
         smaller = remove_channels(model, graph, removed)
+        if settings.reconstruct and removed:
+            kept = {name: graph.roots_outside(p.outputs, removed) for name, p in graph.producers.items()}
+            samples = context.spread(_RECONSTRUCTION_SAMPLES)
+            fitted = reconstruct(model, smaller, graph, kept, samples)
+            context.say(f"fitted {len(fitted)} layers to what they put out before")
         shrunk = State(model, constraints).with_model(smaller)
         model, constraints = shrunk.model, dict(shrunk.constraints)
         context.say(f"{len(removed)} channels removed")
@@ -135,7 +142,7 @@ def remove_channels(model: Any, graph: ChannelGraph, removed: set[int]) -> Any:
     """The model without the units whose roots are given; what is left computes the same."""
 
     def kept(units: Array) -> NDArray[np.bool_]:
-        return np.array([root not in removed for root in graph.roots(units)], bool)
+        return graph.roots_outside(units, removed)
 
     def visit(replay: Replay, layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return replay.twin(layer, **_changes(layer, graph, kept))(*args, **kwargs)
