@@ -80,12 +80,12 @@ def test_each_board_in_renode(tmp_path: Path, name: str) -> None:
     result = run_vectors(RenodeEmulator(board), board, elf, fake_interface(), VECTORS)
     assert [outputs[0] for outputs in result.outputs] == [vector[::-1] for vector in VECTORS]
     assert result.ticks_unit == "instructions"
-    assert 100 <= result.ticks_per_inference < 450
+    assert 100 <= result.ticks_per_inference < 600  # a tick may be 48 instructions
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, board in BOARDS.items() if board.qemu])
-def test_keyword_spotting_on_each_board_in_qemu(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["microbit", "mps2-an385", "mps2-an500", "mps2-an505", "mps3-an547", "hifive1"])
+def test_keyword_spotting_on_each_core(tmp_path: Path, name: str) -> None:
     needs(BOARDS[name], "qemu")
     done = tinygen("build", model_file("kws"), "-b", name, "--emulator", "qemu", "--vectors", "2", cwd=tmp_path)
     assert done.code == 0, done.err

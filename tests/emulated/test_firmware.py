@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -136,11 +137,11 @@ def test_evidence_can_be_run_again(good: BuildResult, tmp_path: Path) -> None:
     found = Found(run(elf), [(a[::-1],) for (a,) in arrays])
     write_emulation(tmp_path / "emulation", load_board("stm32f4"), fake_interface(), elf, Given(arrays), found)
     names = sorted(p.name for p in (tmp_path / "emulation").iterdir())
-    assert names == ["fake.repl", "fake.resc", "fake.robot", "qemu.sh", "uart.log"]
+    robot = ["TinygenLibrary.py", "fake.robot", "run.json", "tinygen.resource"]
+    assert names == sorted(["fake.repl", "fake.resc", "qemu.sh", "uart.log", *robot])
     assert read_batch(elf).vectors == tuple(VECTORS)
     expected = [line for line in found.run.uart_log.splitlines() if line.startswith("TG out")]
-    suite = (tmp_path / "emulation" / "fake.robot").read_text()
-    assert [line.partition("content=")[2] for line in suite.splitlines() if "TG out" in line] == expected
+    assert json.loads((tmp_path / "emulation" / "run.json").read_text())["expected"] == expected
 
 
 def test_several_batches_and_jobs(good: BuildResult) -> None:

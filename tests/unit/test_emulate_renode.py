@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import zlib
@@ -11,40 +12,45 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_package import INPUT_BYTES, fake_interface, write_fake_package
-from tinygen.board import load_board
+from tinygen.board import board_names, load_board
 from tinygen.build import build_firmware
 from tinygen.emulate import QemuEmulator, RenodeEmulator, renode_files, run_vectors
+from tinygen.emulate.suite import suite_files
 from tinygen.errors import OptionError, TinygenError, ToolError
 
 OUTPUT = bytes(INPUT_BYTES)
 
 
 def test_files_stand_by_themselves() -> None:
-    files = renode_files(
-        load_board("stm32f4"), fake_interface(), "../firmware/fake_validate.elf", expected=[[OUTPUT]] * 2
-    )
-    assert sorted(files) == ["fake.repl", "fake.resc", "fake.robot"]
+    files = renode_files(load_board("stm32f4"), fake_interface(), "../firmware/fake_validate.elf")
+    assert sorted(files) == ["fake.repl", "fake.resc"]
     assert files["fake.repl"].startswith("// stm32f4 in Renode")
     assert 'using "platforms/boards/stm32f4_discovery-kit.repl"\n' in files["fake.repl"]
     assert "dwt: Miscellaneous.DWT" in files["fake.repl"]
     assert "$elf?=$ORIGIN/../firmware/fake_validate.elf\n" in files["fake.resc"]
+
+
+@pytest.mark.parametrize("name", [name for name in board_names() if load_board(name).renode])
+def test_no_platform_needs_a_network(name: str) -> None:
+    """Where Renode's description downloads, the overlay must take that place: a robot run offline fails else."""
+    files = renode_files(load_board(name), fake_interface(), "x.elf")
     assert "https:" not in "".join(files.values())
+    if "using" not in files["fake.repl"]:
+        assert "cpu: CPU." in files["fake.repl"]
 
 
-def test_suite_expects_each_output() -> None:
-    suite = renode_files(load_board("stm32f4"), fake_interface(), "x.elf", expected=[[OUTPUT]] * 2)["fake.robot"]
-    lines = [line.split(maxsplit=5)[-1] for line in suite.splitlines() if "Wait For Line" in line]
-    assert lines == [
-        "content=TG hello fake 1 2",
-        f"content=TG out 0 0 {OUTPUT.hex()} crc={_crc(OUTPUT)}",
-        f"content=TG out 1 0 {OUTPUT.hex()} crc={_crc(OUTPUT)}",
-        "content=TG done 2",
-    ]
+def test_suite_knows_what_to_run_and_what_to_expect() -> None:
+    files = suite_files(load_board("stm32f4"), fake_interface(), "x.elf", [[OUTPUT]] * 2)
+    facts = json.loads(files["run.json"])
+    assert facts["expected"] == [f"TG out {i} 0 {OUTPUT.hex()} crc={_crc(OUTPUT)}" for i in (0, 1)]
+    assert facts["qemu"][:3] == ["qemu-system-arm", "-M", "netduinoplus2"]
+    assert facts["qemu"][-1] == "x.elf"
+    assert facts["renode"] == {"script": "fake.resc", "uart": "sysbus.usart2"}
+    assert {"fake.robot", "tinygen.resource", "TinygenLibrary.py"} < set(files)
 
 
-def test_suite_without_expectations_waits_for_the_end() -> None:
+def test_uart_is_logged_where_that_is_asked_for() -> None:
     files = renode_files(load_board("stm32f4"), fake_interface(), "x.elf", uart_log="/tmp/uart.log")
-    assert "Firmware Should Come To An End" in files["fake.robot"]
     assert "sysbus.usart2 CreateFileBackend @/tmp/uart.log true" in files["fake.resc"]
 
 

@@ -12,6 +12,7 @@ from tinygen.board import Board
 from tinygen.emulate.qemu import command_line
 from tinygen.emulate.renode import renode_files
 from tinygen.emulate.runner import RunResult
+from tinygen.emulate.suite import suite_files
 from tinygen.emulate.vectors import batches, write_batch
 from tinygen.ir import Array, ModelInterface
 
@@ -61,8 +62,9 @@ def write_emulation(
     if board.qemu is not None:
         files["qemu.sh"] = _QEMU_SCRIPT.format(command=command_line(board.qemu, elf))
     if board.renode is not None:
-        expected = [[_bytes(o) for o in outputs] for outputs in verified.expected[: len(batch.vectors)]]
-        files |= renode_files(board, model, elf, expected=expected)
+        files |= renode_files(board, model, elf)
+    expected = [[_bytes(o) for o in outputs] for outputs in verified.expected[: len(batch.vectors)]]
+    files |= suite_files(board, model, elf, expected)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
         if name.endswith(".sh"):

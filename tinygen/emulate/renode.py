@@ -9,15 +9,14 @@ import contextlib
 import shutil
 import subprocess
 import time
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from tinygen.board import Board, Renode, TicksUnit
 from tinygen.emulate.runner import POLL_SECONDS, started
 from tinygen.emulate.session import Session
-from tinygen.emulate.tg import ABI, LineSplitter
+from tinygen.emulate.tg import LineSplitter
 from tinygen.errors import OptionError, ToolError
 from tinygen.ir import ModelInterface
 from tinygen.resources import environment
@@ -66,10 +65,11 @@ class RenodeEmulator:
         folder = elf.parent / f"{elf.stem}-renode"
         folder.mkdir()
         log = folder / "uart.log"
-        for name, text in renode_files(board, session.model, f"../{elf.name}", uart_log=str(log)).items():
+        files = renode_files(board, session.model, f"../{elf.name}", uart_log=str(log))
+        suite = "run.robot"
+        for name, text in {**files, suite: _run_suite(board, session.model)}.items():
             (folder / name).write_text(text, encoding="utf-8")
         limit = seconds + START_SECONDS
-        suite = f"{session.model.name}.robot"
         command = [self._program, suite, "-r", str(folder), "--test-timeout", f"{limit:.0f}s"]
         with started(command, subprocess.STDOUT, cwd=folder) as process:
             output, status = _wait(process, session, limit)
@@ -94,41 +94,23 @@ def _wait(process: subprocess.Popen[bytes], session: Session, seconds: float) ->
     return "", None
 
 
-def renode_files(
-    board: Board,
-    model: ModelInterface,
-    elf: str,
-    *,
-    expected: Sequence[Sequence[bytes]] = (),
-    uart_log: str = "",
-) -> Mapping[str, str]:
-    """Platform description, script and test suite, by file name.
+def renode_files(board: Board, model: ModelInterface, elf: str, *, uart_log: str = "") -> Mapping[str, str]:
+    """Platform description and script, by file name.
 
     Args:
         elf: the validation image, seen from the folder that these files will lie in.
-        expected: outputs of each vector that the image carries; without them the suite only waits for
-            the end of the run.
         uart_log: file for all that the UART says.
     """
-    names = {kind: f"{model.name}.{kind}" for kind in ("repl", "resc", "robot")}
-    views = {
-        "board": board,
-        "renode": board.renode,
-        "model": model,
-        "elf": elf,
-        "uart_log": uart_log,
-        "abi": ABI,
-        "vectors": len(expected),
-        "expected": [_output_line(i, k, data) for i, outputs in enumerate(expected) for k, data in enumerate(outputs)],
-        "seconds": LINE_SECONDS,
-        **names,
-    }
+    names = {kind: f"{model.name}.{kind}" for kind in ("repl", "resc")}
+    views = {"board": board, "renode": board.renode, "model": model, "elf": elf, "uart_log": uart_log, **names}
     templates = environment()
     return {name: templates.get_template(f"emulation/renode.{kind}.j2").render(views) for kind, name in names.items()}
 
 
-def _output_line(index: int, tensor: int, data: bytes) -> str:
-    return f"TG out {index} {tensor} {data.hex()} crc={zlib.crc32(data):08x}"
+def _run_suite(board: Board, model: ModelInterface) -> str:
+    """What ``renode-test`` is to do: run until the firmware says that it is done, or faults."""
+    template = environment().get_template("emulation/renode_run.robot.j2")
+    return template.render(renode=board.renode, resc=f"{model.name}.resc", seconds=LINE_SECONDS)
 
 
 def _find() -> str:
