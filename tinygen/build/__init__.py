@@ -4,12 +4,13 @@ from tinygen.build.budget import Budget, Limits, check_budget, usage_table
 from tinygen.build.firmware import BuildResult, Optimization, build_arena_image, build_firmware
 from tinygen.build.sizes import PARTS, Sizes, Symbol, measure_image
 from tinygen.build.tflm import Tflm, find_tflm
-from tinygen.build.toolchain import Toolchain, find_toolchain
+from tinygen.build.toolchain import Kind, Toolchain, find_toolchain
 
 __all__ = [
     "PARTS",
     "Budget",
     "BuildResult",
+    "Kind",
     "Limits",
     "Optimization",
     "Sizes",

@@ -20,6 +20,7 @@ from tinygen.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from tinygen.build import Kind
     from tinygen.pipeline import Compiled
 
 __all__ = ["COMMANDS"]
@@ -49,6 +50,11 @@ _mode_option = click.option(
 @click.option("--ram", metavar="SIZE", help="Limit for RAM, such as 20K. [default: the board's]")
 @click.option("--latency", metavar="MS", type=click.FloatRange(min=0, min_open=True), help=_LATENCY)
 @click.option("--cycles/--no-cycles", default=None, help=_CYCLES)
+@click.option(
+    "--toolchain",
+    type=click.Choice(["gcc", "zig"]),
+    help="Compiler. [default: gcc, or zig where that is missing]",
+)
 @click.option("--no-validate", is_flag=True, help="Build only; run nothing.")
 @json_option
 def build(
@@ -71,6 +77,7 @@ def build(
     ram: str | None,
     latency: float | None,
     cycles: bool | None,
+    toolchain: Kind | None,
     no_validate: bool,
     as_json: bool,
 ) -> None:
@@ -94,6 +101,7 @@ def build(
         flash=flash,
         ram=ram,
         validate=not no_validate,
+        toolchain=toolchain,
         latency_ms=latency,
         cycles=cycles,
     )

@@ -54,7 +54,7 @@ def run_options(function: F) -> F:
         click.option("--vectors", default=None, help="How many vectors to run, or 'all'. [default: 20]"),
         click.option(
             "--emulator",
-            type=click.Choice(["qemu", "renode"]),
+            type=click.Choice(["qemu", "renode", "unicorn"]),
             help="What runs the firmware; by default the first one that the board knows and that is installed.",
         ),
     ):

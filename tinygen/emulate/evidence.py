@@ -13,6 +13,7 @@ from tinygen.emulate.qemu import command_line
 from tinygen.emulate.renode import renode_files
 from tinygen.emulate.runner import RunResult
 from tinygen.emulate.suite import suite_files
+from tinygen.emulate.unicorn import command_line as unicorn_command_line
 from tinygen.emulate.vectors import batches, write_batch
 from tinygen.ir import Array, ModelInterface
 
@@ -21,6 +22,13 @@ __all__ = ["write_emulation"]
 _QEMU_SCRIPT = """\
 #!/bin/sh
 # Runs the test vectors again. The firmware halts after "TG done": stop QEMU with Ctrl-C.
+cd "$(dirname "$0")" && exec {command}
+"""
+
+
+_UNICORN_SCRIPT = """\
+#!/bin/sh
+# Runs the test vectors again, in an environment with tinygen[rootless].
 cd "$(dirname "$0")" && exec {command}
 """
 
@@ -61,6 +69,8 @@ def write_emulation(
     files = {"uart.log": verified.run.uart_log}
     if board.qemu is not None:
         files["qemu.sh"] = _QEMU_SCRIPT.format(command=command_line(board.qemu, elf))
+    if verified.run.emulator == "unicorn":
+        files["unicorn.sh"] = _UNICORN_SCRIPT.format(command=unicorn_command_line(board, elf))
     if board.renode is not None:
         files |= renode_files(board, model, elf)
     expected = [[_bytes(o) for o in outputs] for outputs in verified.expected[: len(batch.vectors)]]

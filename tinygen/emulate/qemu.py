@@ -91,7 +91,8 @@ def find_program(machine: Qemu) -> str:
         raise ToolError(
             f"{program} is not on the PATH; the firmware can't be run without it",
             hint=f"Install it: `apt install {PACKAGES.get(program, 'qemu-system')}` on Debian and Ubuntu, "
-            "`dnf install qemu-system-arm` on Fedora, `brew install qemu` on macOS; or build with --no-validate.",
+            "`dnf install qemu-system-arm` on Fedora, `brew install qemu` on macOS; or, without root, "
+            "`pip install 'tinygen[rootless]'`, which brings Unicorn; or build with --no-validate.",
         )
     return found
 

@@ -19,7 +19,7 @@ from tinygen.emulate.runner import follow
 from tinygen.emulate.session import Session
 from tinygen.errors import OptionError, ToolError
 
-__all__ = ["CORES", "UnicornEmulator", "unicorn_command", "unicorn_knows"]
+__all__ = ["CORES", "UnicornEmulator", "command_line", "has_unicorn", "unicorn_command", "unicorn_knows"]
 
 WORKER = "tinygen.emulate.unicorn_worker"
 # Core -> name of Unicorn's model of it. It has none with MVE; M0+ runs M0's instructions.
@@ -44,12 +44,13 @@ class UnicornEmulator:
 
     name = "unicorn"
     ticks: TicksUnit = "instructions"
+    instructions_hz = 0  # its ticks are instructions already
 
     def __init__(self, board: Board) -> None:
         if not unicorn_knows(board):
             what = f"core {board.cpu.core}" if board.cpu.core not in CORES else f"UART {board.uart.driver}"
             raise OptionError(f"Unicorn can't run the board {board.name}: there is no model of its {what}")
-        if importlib.util.find_spec("unicorn") is None:
+        if not has_unicorn():
             raise ToolError("Unicorn is not installed", hint="Install it: `pip install 'tinygen[rootless]'`.")
 
     @property
@@ -59,6 +60,11 @@ class UnicornEmulator:
     def run(self, board: Board, elf: Path, session: Session, seconds: float) -> None:
         """Run one image; see ``runner.Emulator``."""
         follow(unicorn_command(board, elf, sys.executable), session, seconds, "Unicorn")
+
+
+def has_unicorn() -> bool:
+    """Whether the package is installed; it is not imported."""
+    return importlib.util.find_spec("unicorn") is not None
 
 
 def unicorn_knows(board: Board) -> bool:

@@ -56,6 +56,7 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
                 work_dir=Path(work),
                 tflm=tflm,
                 optimization=Optimization(kernels=options.model.mode.kernel_level),
+                toolchain=options.toolchain,
             )
             check_budget(firmware.sizes, limits)
         verified: Verified | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinygen.build import Kind
 from tinygen.forms import Mode
 
 __all__ = ["BuildOptions", "ModelOptions", "RunOptions"]
@@ -58,6 +59,7 @@ class BuildOptions:
         flash, ram: limits tighter than the board's, such as ``64K``.
         validate: run the firmware and compare; without it, nothing is verified.
         latency_ms: limit for the estimated latency of an inference.
+        toolchain: the compiler, ``gcc`` or ``zig``; ``None`` for GCC, or Zig where that is missing.
         cycles: estimate cycles, latency and energy; ``None`` does where it doesn't take long.
     """
 
@@ -71,5 +73,6 @@ class BuildOptions:
     flash: str | None = None
     ram: str | None = None
     validate: bool = True
+    toolchain: Kind | None = None
     latency_ms: float | None = None
     cycles: bool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,11 +66,13 @@ def build_report(
         stages=tuple(stages.done),
         notes=(
             *_notes(compiled, vectors, verified),
+            *_tool_notes(board, firmware, verified),
             *_latency_notes(latency),
             *_runtime_notes(options, compiled, firmware),
         ),
         output=str(out),
         optimize=options.model.mode.value,
+        toolchain=firmware.compiler,
     )
 
 
@@ -155,6 +158,16 @@ def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> t
     if verified is None:
         notes.append("The firmware was not run: nothing is verified, and RAM lacks the stack.")
     return tuple(notes)
+
+
+def _tool_notes(board: Board, firmware: BuildResult, verified: Verified | None) -> Iterator[str]:
+    """What was used in place of the tools that figures are usually measured with."""
+    if firmware.compiler.startswith("zig"):
+        gcc = f"{board.cpu.toolchain}-gcc"
+        yield f"Compiled by {firmware.compiler}, not by {gcc}: sizes and instruction counts are this compiler's."
+    if verified is not None and verified.run.emulator == "unicorn":
+        unicorn = verified.run.emulator_version
+        yield f"Run in {unicorn}: it executes every instruction; of the chip it has memory, UART and a counter only."
 
 
 def _latency_notes(latency: Latency | None) -> tuple[str, ...]:

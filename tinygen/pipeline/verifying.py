@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.board import Board
-from tinygen.emulate import Emulator, QemuEmulator, RenodeEmulator, RunResult, run_vectors
+from tinygen.emulate import Emulator, QemuEmulator, RenodeEmulator, RunResult, UnicornEmulator, run_vectors
+from tinygen.emulate.unicorn import has_unicorn, unicorn_knows
 from tinygen.emulate.vectors import ALL_OPS
 from tinygen.emulate.verdict import Divergence, differing_vectors, first_divergence
 from tinygen.errors import MismatchError, OptionError
@@ -25,7 +26,11 @@ from tinygen.report.accuracy import top1
 
 __all__ = ["Subject", "Verified", "pick_emulator", "raise_on_mismatch", "verify"]
 
-_EMULATORS: dict[str, Callable[[Board], Emulator]] = {"qemu": QemuEmulator, "renode": RenodeEmulator}
+_EMULATORS: dict[str, Callable[[Board], Emulator]] = {
+    "qemu": QemuEmulator,
+    "renode": RenodeEmulator,
+    "unicorn": UnicornEmulator,
+}
 _PROGRAMS = {"renode": "renode-test"}
 _JOBS = 2
 
@@ -92,13 +97,14 @@ def pick_emulator(board: Board, name: str | None) -> Emulator:
     """
     if name is not None:
         return _EMULATORS[name](board)
-    if not board.emulators:
+    programs = {"qemu": board.qemu.program if board.qemu else "", **_PROGRAMS}
+    known = [*board.emulators, *(["unicorn"] if unicorn_knows(board) else [])]
+    if not known:
         raise OptionError(
             f"no emulator knows the board {board.name}", hint="Pass --no-validate to build for it all the same."
         )
-    programs = {"qemu": board.qemu.program if board.qemu else "", **_PROGRAMS}
-    installed = [e for e in board.emulators if shutil.which(programs[e])]
-    return _EMULATORS[(installed or list(board.emulators))[0]](board)
+    installed = [e for e in known if (has_unicorn() if e == "unicorn" else shutil.which(programs[e]))]
+    return _EMULATORS[(installed or known)[0]](board)
 
 
 def verify(subject: Subject, vectors: Vectors, emulator: Emulator, seconds: float, stages: Stages) -> Verified:

@@ -154,6 +154,7 @@ class BuildReport:
     notes: tuple[str, ...] = ()
     output: str = ""
     optimize: str = ""
+    toolchain: str = ""
     schema: int = field(default=SCHEMA)
     tinygen: str = field(default=__version__)
 
