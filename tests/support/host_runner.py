@@ -25,7 +25,7 @@ from tinygen.load.tflite import read_graph
 from tinygen.lower import lower
 from tinygen.optimize import optimize as run_passes
 from tinygen.oracle import InProcessOracle
-from tinygen.plan import MemoryPlan, plan
+from tinygen.plan import MemoryPlan, plan, without_copies
 from tinygen.resources import FIRMWARE
 
 Vector = tuple[NDArray[Any], ...]
@@ -61,17 +61,24 @@ class Compiled:
 
 
 def compile_model(
-    tflite: bytes, *, name: str = "m", transform: Transform | None = None, optimize: bool = False
+    tflite: bytes,
+    *,
+    name: str = "m",
+    transform: Transform | None = None,
+    optimize: bool = False,
+    views: bool = True,
 ) -> Compiled:
     """Flatbuffer to package, through the same stages as the product.
 
     Args:
         transform: replaces calls by other forms.
         optimize: run the exact graph passes first.
+        views: leave out copies, as the product does.
     """
     graph = read_graph(tflite, source="test.tflite", name=name)
     graph = run_passes(graph)[0] if optimize else graph
     program = lower(graph, source="test.tflite")
+    program = without_copies(program) if views else program
     program = transform(program) if transform else program
     memory = plan(program)
     source = ModelSource("test.tflite", "0" * 64, tflite, TflmArena(1 << 20, "Not measured."))

@@ -171,21 +171,24 @@ class _ViewBuilder:
         offset = self._memory.tensor_offsets.get(view.tensor)
         if offset is not None:
             return f"AT({offset + view.offset})"
-        tensor = self._program.graph.tensors[self._constant_behind(view.tensor)]
+        index, start = self._constant_behind(view.tensor)
+        tensor = self._program.graph.tensors[index]
         assert tensor.data is not None
         name = self._array((f"t{view.tensor}",), Constant("", tensor.data), tensor)
-        return f"(const uint8_t *){name} + {view.offset}" if view.offset else name
+        return f"(const void *)((const uint8_t *){name} + {start + view.offset})" if start + view.offset else name
 
-    def _constant_behind(self, tensor: int) -> int:
-        """The constant whose memory an alias shares; the tensor itself if it is one."""
-        sources = {s.target: s.source for s in self._program.steps if isinstance(s, Alias)}
+    def _constant_behind(self, tensor: int) -> tuple[int, int]:
+        """The constant in whose memory a tensor lies, perhaps itself, and where in it."""
+        sources = {s.target: s for s in self._program.steps if isinstance(s, Alias)}
+        offset = 0
         while tensor in sources and not self._program.graph.tensors[tensor].is_constant:
-            tensor = sources[tensor]
-        return tensor
+            offset += sources[tensor].offset
+            tensor = sources[tensor].source
+        return tensor, offset
 
     def _param(self, value: Param, parts: tuple[object, ...]) -> object:
         if isinstance(value, Constant):
-            return self._array((*parts, value.role), value)
+            return self._array((*parts, value.role), value) if np.asarray(value.data).size else "NULL"
         if isinstance(value, Mapping):
             return {k: self._param(v, parts) for k, v in value.items()}
         if isinstance(value, tuple):

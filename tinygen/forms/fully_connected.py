@@ -102,6 +102,7 @@ class FullyConnectedPair8(Form):
                         params=params,
                         scratch_bytes=2 * STEP * steps if way.scratch else 0,
                         lead=_lead(p["batches"], inputs, outputs) if way.scratch else {},
+                        input_alignment=1 if way.scratch else 4,  # tg_dense_rows_int8 loads with LDM
                     ),
                 ),
                 instructions=p["batches"] * (blocks * block + way.row * steps + CALL_INSTRUCTIONS),

@@ -11,7 +11,7 @@ from tinygen.forms.code_size import code_bytes
 from tinygen.forms.estimate import portable_instructions
 from tinygen.forms.form import Candidate, Target, forms_for
 from tinygen.ir import Call, Program, Step
-from tinygen.plan import buffers_of, place
+from tinygen.plan import buffers_of, homes_of, is_aligned, place
 
 __all__ = ["Move", "Options", "Selection", "Totals", "Trial", "options_of"]
 
@@ -41,13 +41,14 @@ class Trial:
 
 
 def options_of(program: Program, target: Target) -> Options:
-    """All ways to compute each call on the target."""
+    """All ways to compute each call on the target, from inputs where the program's aliases put them."""
+    homes = homes_of(program)
     options: dict[int, tuple[Candidate, ...]] = {}
     for position, step in enumerate(program.steps):
         if isinstance(step, Call):
             portable = Candidate("portable", (step,), portable_instructions(step, program.graph))
             forms = [c for f in forms_for(step.kernel) for c in f.candidates(step, program.graph, target)]
-            options[position] = (portable, *forms)
+            options[position] = (portable, *(f for f in forms if all(is_aligned(c, homes) for c in f.calls)))
     return options
 
 

@@ -23,7 +23,7 @@ class Constant:
 
     Attributes:
         role: what it is, used in its C name: ``weights``, ``bias``, ``multipliers``, ``table`` …
-        data: its dtype decides the C type; its order is the order in memory.
+        data: its dtype decides the C type; its order is the order in memory. An empty array is a null pointer.
     """
 
     role: str
@@ -58,6 +58,10 @@ class Call:
         lead: for each input that the output may overlap, by position in ``inputs``: the output may
             share memory with the input if it starts at least so many bytes before it. 0 means in
             place. The kernel's order of reading and writing guarantees it.
+        copied_bytes: not 0 if the call does nothing but copy so many bytes in a row from its input to its
+            output. Where both can be the same memory, there is nothing to do.
+        input_alignment: the inputs must lie at multiples of so many bytes. Int8 kernels take any address
+            unless they say otherwise here; other types always lie at multiples of their size.
     """
 
     op: int
@@ -69,15 +73,23 @@ class Call:
     params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))
     scratch_bytes: int = 0
     lead: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    copied_bytes: int = 0
+    input_alignment: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """``target`` is ``source`` under another shape: no code, the same memory."""
+    """``target`` and ``source`` share memory: no code, the same bytes.
+
+    Attributes:
+        offset: of the target's start from the source's. 0 for another shape of the same elements, more for a
+            piece of the source, less for a target of which the source is a part.
+    """
 
     op: int
     source: int
     target: int
+    offset: int = 0
 
 
 Step = Call | Alias

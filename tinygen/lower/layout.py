@@ -148,6 +148,7 @@ def copy_steps(op: Op, graph: Graph, source: View, target: View, element: int, l
             ),
         },
         lead={} if distance is None else {0: distance},
+        copied_bytes=0 if move.loops else move.block,
     )
 
 

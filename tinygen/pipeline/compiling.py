@@ -25,7 +25,7 @@ from tinygen.oracle import tflm_arena_bytes
 from tinygen.pipeline.compressing import compress, compression_note, judged_samples
 from tinygen.pipeline.options import ModelOptions
 from tinygen.pipeline.stages import Stages
-from tinygen.plan import MemoryPlan, plan
+from tinygen.plan import MemoryPlan, plan, without_copies
 
 __all__ = ["Compiled", "LoadedModel", "compile_model", "load_model", "target_of"]
 
@@ -114,13 +114,13 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
     return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes, compressed)
 
 
-def compile_model(options: ModelOptions, target: Target, stages: Stages) -> Compiled:
-    """From a model file to a C package, without touching the disk."""
-    loaded = load_model(options, stages)
+def compile_model(options: ModelOptions, target: Target, stages: Stages, loaded: LoadedModel | None = None) -> Compiled:
+    """From a model file to a C package, without touching the disk; ``loaded`` if it was read before."""
+    loaded = loaded or load_model(options, stages)
     with stages.stage("optimize", "optimizing the graph"):
         graph, effects = optimize(loaded.graph)
     with stages.stage("lower", "choosing kernels"):
-        choice = choose(lower(graph, source=loaded.file), target, options.mode)
+        choice = choose(without_copies(lower(graph, source=loaded.file)), target, options.mode)
     with stages.stage("plan", "planning the arena"):
         memory = plan(choice.program)
     with stages.stage("codegen", "writing C"):

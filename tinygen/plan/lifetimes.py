@@ -2,7 +2,8 @@
 
 Time is counted in steps of the program. A tensor lives from the step that writes it to the last one
 that reads it; the model's inputs live from before the first step, its outputs to after the last.
-Tensors joined by an alias are one buffer. Scratch memory lives for its own step.
+Tensors joined by aliases are one buffer, which lives as long as any of them. Scratch memory lives for
+its own step.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinygen.ir import Alias, Call, Program
+from tinygen.plan.homes import Home, homes_of
 
 __all__ = ["Buffer", "Lead", "buffers_of"]
 
@@ -31,14 +33,14 @@ class Buffer:
     Attributes:
         bytes: size.
         first, last: the steps during which it must not be disturbed, both included.
-        tensors: those that lie in it, each from its start; empty for scratch.
+        tensors: those that lie in it, and where each starts; empty for scratch.
         scratch_of: position of the step that uses it as scratch, or -1.
     """
 
     bytes: int
     first: int
     last: int
-    tensors: list[int] = field(default_factory=list)
+    tensors: dict[int, int] = field(default_factory=dict)
     scratch_of: int = -1
 
     def lives_with(self, other: Buffer) -> bool:
@@ -48,18 +50,18 @@ class Buffer:
 
 def buffers_of(program: Program) -> tuple[list[Buffer], list[Lead]]:
     """All buffers of a program, in order of their first step, and the permissions to overlap."""
-    root = _alias_roots(program)
+    homes = homes_of(program)
+    tensors = program.graph.tensors
     buffers: dict[int, Buffer] = {}
 
     def touch(tensor: int, step: int) -> None:
-        if program.graph.tensors[root.get(tensor, tensor)].is_constant:
+        home = homes.get(tensor, Home(tensor, 0))
+        if tensors[home.tensor].is_constant:
             return
-        key = root.get(tensor, tensor)
-        buffer = buffers.setdefault(key, Buffer(0, step, step))
-        buffer.bytes = max(buffer.bytes, program.graph.tensors[tensor].bytes)
+        buffer = buffers.setdefault(home.tensor, Buffer(0, step, step))
+        buffer.bytes = max(buffer.bytes, home.offset + tensors[tensor].bytes)
         buffer.first, buffer.last = min(buffer.first, step), max(buffer.last, step)
-        if tensor not in buffer.tensors:
-            buffer.tensors.append(tensor)
+        buffer.tensors[tensor] = home.offset
 
     for tensor in program.graph.inputs:
         touch(tensor, -1)
@@ -75,16 +77,8 @@ def buffers_of(program: Program) -> tuple[list[Buffer], list[Lead]]:
         for i, step in enumerate(program.steps)
         if isinstance(step, Call) and step.scratch_bytes
     ]
-    ordered = sorted([*buffers.values(), *scratch], key=lambda b: (b.first, b.last, -b.bytes, b.tensors))
+    ordered = sorted([*buffers.values(), *scratch], key=lambda b: (b.first, b.last, -b.bytes, list(b.tensors)))
     return ordered, _leads(program, ordered)
-
-
-def _alias_roots(program: Program) -> dict[int, int]:
-    root: dict[int, int] = {}
-    for step in program.steps:
-        if isinstance(step, Alias):
-            root[step.target] = root.get(step.source, step.source)
-    return root
 
 
 def _tensors(call: Call) -> tuple[int, ...]:
@@ -107,6 +101,8 @@ def _leads(program: Program, buffers: list[Buffer]) -> list[Lead]:
                 continue
             read_once = sum(home.get(v.tensor) == reader for v in step.inputs) == 1
             meet_once = buffers[reader].last == position == buffers[writer].first
-            if meet_once and (read_once or all(d == 0 for d in step.lead.values())):
-                leads.append(Lead(reader, writer, distance))
+            within = buffers[writer].tensors[output.tensor] - buffers[reader].tensors[view.tensor]
+            in_place = within == 0 and all(d == 0 for d in step.lead.values())
+            if reader != writer and meet_once and (read_once or in_place):
+                leads.append(Lead(reader, writer, distance + within))
     return leads
