@@ -13,8 +13,8 @@ from tinygen.errors import OptionError
 
 __all__ = ["check_replaceable", "staged_output"]
 
-# What `tinygen build` and `tinygen compress` leave in their folders.
-_MARKERS = ("report.json", "compress.json")
+# What `tinygen build`, `compress` and `compare` leave in their folders.
+_MARKERS = ("report.json", "compress.json", "compare.json")
 
 
 def check_replaceable(folder: Path, *, force: bool) -> None:

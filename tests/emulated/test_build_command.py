@@ -45,6 +45,9 @@ def test_every_bit_of_all_vectors(report: dict[str, Any]) -> None:
     assert (validation["vectors"], validation["mismatches"], validation["bit_exact"]) == (40, 0, True)
     assert validation["emulator"] == "qemu"
     assert report["accuracy"]["board"] == report["accuracy"]["int8"]
+    assert report["metric"] == "accuracy"
+    assert list(report["metrics"]) == ["accuracy", "f1", "auc"]
+    assert all(values["board"] == values["int8"] for values in report["metrics"].values())
 
 
 def test_report_adds_up(report: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,9 +13,10 @@ from tinygen.emulate import write_emulation
 from tinygen.errors import OptionError
 from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
-from tinygen.pipeline.compiling import Compiled, compile_model, target_of
+from tinygen.pipeline.compiling import Compiled, LoadedModel, compile_model, target_of
 from tinygen.pipeline.compressing import write_compressed
 from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
+from tinygen.pipeline.judging import NOT_JUDGED, Judgement, judge
 from tinygen.pipeline.latency import Latency, check_latency, check_latency_options, estimate_latency
 from tinygen.pipeline.options import BuildOptions, ModelOptions
 from tinygen.pipeline.reporting import build_report
@@ -22,7 +24,15 @@ from tinygen.pipeline.stages import Progress, Stages
 from tinygen.pipeline.verifying import Subject, Verified, pick_emulator, raise_on_mismatch, verify
 from tinygen.report import BuildReport, render_html
 
-__all__ = ["build_model", "generate_model", "inspect_model"]
+__all__ = ["Built", "build_and_judge", "build_model", "generate_model", "inspect_model"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """A finished build: its report, and what the board chose for each sample."""
+
+    report: BuildReport
+    judged: Judgement
 
 
 def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
@@ -31,16 +41,28 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
     Raises:
         TinygenError: with DESIGN.md's exit codes; then the output folder is as it was before.
     """
+    return build_and_judge(options, progress).report
+
+
+def build_and_judge(options: BuildOptions, progress: Progress, loaded: LoadedModel | None = None) -> Built:
+    """As ``build_model``.
+
+    Args:
+        loaded: what ``load_model`` made of ``options.model``, to compile it more than once.
+
+    Raises:
+        TinygenError: with DESIGN.md's exit codes; then the output folder is as it was before.
+    """
     stages = Stages(progress)
     board = load_board(options.board)
     limits = Limits.of(board, options.flash, options.ram)
-    emulator = pick_emulator(board, options.run.emulator) if options.validate else None
+    emulator = pick_emulator(board, options.run, progress) if options.validate else None
     out = options.out or Path("out") / f"{model_name(options.model.name or options.model.model.stem)}-{board.name}"
     check_replaceable(out, force=options.force)
     check_latency_options(options, board)
     tflm = chosen_tflm(options, board)
 
-    compiled = compile_model(options.model, target_of(board), stages)
+    compiled = compile_model(options.model, target_of(board), stages, loaded)
     vectors = choose_vectors(compiled.interface, compiled.loaded.dataset, options.run.vectors)
     with staged_output(out, force=options.force) as folder, TemporaryDirectory(prefix="tinygen-") as work:
         package = folder / compiled.interface.name
@@ -68,10 +90,13 @@ def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
             latency = estimate_latency(options, subject, vectors, verified, emulator, stages)
         budget = check_budget(firmware.sizes, limits, verified.run.stack_bytes if verified else 0)
         check_latency(latency, options.latency_ms)
-        report = build_report(options, compiled, board, firmware, budget, vectors, verified, latency, stages, out)
+        judged = _judged(compiled, vectors, verified)
+        report = build_report(
+            options, compiled, board, firmware, budget, vectors, verified, judged, latency, stages, out
+        )
         with stages.stage("report", "writing the report"):
             _write_results(folder, compiled, board, firmware, vectors, verified, report)
-    return report
+    return Built(report, judged)
 
 
 def generate_model(options: ModelOptions, board: str | None, out: Path, *, force: bool, progress: Progress) -> Compiled:
@@ -104,6 +129,14 @@ def _subject(compiled: Compiled, board: Board, firmware: BuildResult) -> Subject
         validate_elf=firmware.validate_elf,
         profile_elf=firmware.profile_elf,
     )
+
+
+def _judged(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> Judgement:
+    if verified is None:
+        return NOT_JUDGED
+    loaded = compiled.loaded
+    positions = None if loaded.compressed is None else loaded.compressed.validation.tolist()
+    return judge(compiled.interface, vectors, verified, loaded.dataset, loaded.float_outputs, positions)
 
 
 def _write_results(

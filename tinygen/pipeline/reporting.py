@@ -11,12 +11,12 @@ from tinygen.build import Budget, BuildResult
 from tinygen.load.vectors import Vectors
 from tinygen.lower import live_operator
 from tinygen.pipeline.compiling import Compiled
+from tinygen.pipeline.judging import Judgement
 from tinygen.pipeline.latency import Latency
 from tinygen.pipeline.options import BuildOptions
 from tinygen.pipeline.stages import Stages
 from tinygen.pipeline.verifying import Verified
 from tinygen.report import (
-    Accuracy,
     BuildReport,
     FlashReport,
     LayerReport,
@@ -38,6 +38,7 @@ def build_report(
     budget: Budget,
     vectors: Vectors,
     verified: Verified | None,
+    judged: Judgement,
     latency: Latency | None,
     stages: Stages,
     out: Path,
@@ -60,7 +61,9 @@ def build_report(
             arena_optimal=compiled.memory.optimal and options.runtime == "aot",
         ),
         validation=validation_report(vectors, verified, latency),
-        accuracy=verified.accuracy(vectors, compiled.loaded.float_outputs) if verified else Accuracy(),
+        accuracy=judged.accuracy,
+        metric=judged.metric,
+        metrics=judged.metrics,
         # The interpreter runs the operators of the file, and nothing measures each of them.
         layers=layer_reports(compiled, verified, latency) if options.runtime == "aot" else (),
         stages=tuple(stages.done),

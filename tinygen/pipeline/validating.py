@@ -15,6 +15,7 @@ from tinygen.load.source import read_flatbuffer
 from tinygen.load.tflite import read_graph
 from tinygen.load.vectors import choose_vectors
 from tinygen.optimize import optimize
+from tinygen.pipeline.judging import judge
 from tinygen.pipeline.options import RunOptions
 from tinygen.pipeline.reporting import validation_report
 from tinygen.pipeline.stages import Progress, Stages
@@ -54,7 +55,7 @@ def validate_build(options: ValidateOptions, progress: Progress) -> BuildReport:
     recorded = _read_report(options.folder)
     stages = Stages(progress)
     board = load_board(options.board or recorded.board)
-    emulator = pick_emulator(board, options.run.emulator)
+    emulator = pick_emulator(board, options.run, progress)
     name = recorded.name
     flatbuffer = read_flatbuffer(options.folder / "model.tflite")
     loaded = read_graph(flatbuffer, source="model.tflite", name=name)
@@ -75,10 +76,13 @@ def validate_build(options: ValidateOptions, progress: Progress) -> BuildReport:
     )
     verified = verify(subject, vectors, emulator, options.run.time_limit, stages)
     raise_on_mismatch(verified, subject)
+    judged = judge(interface, vectors, verified, dataset, None)
     return replace(
         recorded,
         validation=_with_estimates(validation_report(vectors, verified), recorded.validation),
-        accuracy=verified.accuracy(vectors, None),
+        accuracy=judged.accuracy,
+        metric=judged.metric,
+        metrics=judged.metrics,
         layers=tuple(
             replace(layer, instructions=verified.ticks_by_op.get(layer.index, 0)) for layer in recorded.layers
         ),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.board import Board
-from tinygen.emulate import Emulator, QemuEmulator, RenodeEmulator, RunResult, UnicornEmulator, run_vectors
+from tinygen.emulate import Emulator, QemuEmulator, RenodeEmulator, RunResult, SerialBoard, UnicornEmulator, run_vectors
 from tinygen.emulate.unicorn import has_unicorn, unicorn_knows
 from tinygen.emulate.vectors import ALL_OPS
 from tinygen.emulate.verdict import Divergence, differing_vectors, first_divergence
@@ -20,9 +20,8 @@ from tinygen.errors import MismatchError, OptionError
 from tinygen.ir import Array, Graph, ModelInterface
 from tinygen.load.vectors import Vectors
 from tinygen.oracle import reference_outputs, reference_tensors
+from tinygen.pipeline.options import RunOptions
 from tinygen.pipeline.stages import Stages
-from tinygen.report import Accuracy
-from tinygen.report.accuracy import top1
 
 __all__ = ["Subject", "Verified", "pick_emulator", "raise_on_mismatch", "verify"]
 
@@ -71,30 +70,22 @@ class Verified:
     ticks_by_op: dict[int, int]
     profiled_ops: tuple[int, ...] = ()
 
-    def accuracy(self, vectors: Vectors, float_outputs: tuple[NDArray[Any], ...] | None) -> Accuracy:
-        """Top-1 accuracy of float model, reference and board on the labelled vectors."""
-        if vectors.labels is None or len(self.run.vectors[0].outputs) != 1:
-            return Accuracy()
-        reference = [outputs[0] for outputs in self.expected]
-        board = [
-            np.frombuffer(result.outputs[0], expected.dtype)
-            for result, expected in zip(self.run.vectors, reference, strict=True)
-        ]
-        real = None if float_outputs is None else float_outputs[0][list(vectors.samples)]
-        return Accuracy(
-            float=None if real is None else top1(real, vectors.labels),
-            int8=top1(reference, vectors.labels),
-            board=top1(board, vectors.labels),
-        )
 
+def pick_emulator(board: Board, run: RunOptions, notify: Callable[[str], None] = lambda text: None) -> Emulator:
+    """The emulator asked for, or the first that knows the board and is installed; or the board itself.
 
-def pick_emulator(board: Board, name: str | None) -> Emulator:
-    """The emulator asked for, or the first that knows the board and is installed.
+    Args:
+        notify: called with what a person has to do to a real board.
 
     Raises:
         OptionError: no emulator knows the board.
         ToolError: the one that is needed is not installed.
     """
+    name = run.emulator
+    if name == SerialBoard.name:
+        return SerialBoard(board, run.port, run.baud, notify)
+    if run.port is not None or run.baud is not None:
+        raise OptionError("--port and --baud are a real board's: they need --emulator serial")
     if name is not None:
         return _EMULATORS[name](board)
     programs = {"qemu": board.qemu.program if board.qemu else "", **_PROGRAMS}
@@ -124,7 +115,7 @@ def verify(subject: Subject, vectors: Vectors, emulator: Emulator, seconds: floa
             subject.interface,
             payload,
             seconds=seconds,
-            jobs=_JOBS if len(payload) > 2 * _JOBS else 1,
+            jobs=_JOBS if len(payload) > 2 * _JOBS and emulator.name != SerialBoard.name else 1,
             progress=progress,
         )
         wrong = differing_vectors(run.vectors, expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygen.report.model import BuildReport
+from tinygen.report.model import METRIC_TITLES, BuildReport
 from tinygen.resources import environment
 
 __all__ = ["render_html"]
@@ -12,4 +12,6 @@ def render_html(report: BuildReport) -> str:
     """A page without scripts or outside resources; all text from the model is escaped."""
     total = max(sum(layer.instructions for layer in report.layers), 1)
     shares = [round(100 * layer.instructions / total, 1) for layer in report.layers]
-    return environment().get_template("report/report.html.j2").render(report=report, shares=shares)
+    return (
+        environment().get_template("report/report.html.j2").render(report=report, shares=shares, titles=METRIC_TITLES)
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from tinygen import __version__
 
 __all__ = [
+    "METRIC_TITLES",
     "Accuracy",
     "BuildReport",
     "FlashReport",
@@ -22,6 +23,14 @@ __all__ = [
 ]
 
 SCHEMA = 1
+# The metrics of a report, and what people call them.
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "f1": "F1 (macro)",
+    "auc": "AUC",
+    "mse": "squared error",
+    "agreement": "top-1 agreement",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,13 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """Everything about one build."""
+    """Everything about one build.
+
+    Attributes:
+        toolchain: the compiler's name and version.
+        metric: the one of ``metrics`` that suits the model best; empty if nothing could be measured.
+        metrics: ``accuracy``, ``f1``, ``auc``, ``mse`` or ``agreement`` -> ``float``, ``int8``, ``board``.
+    """
 
     name: str
     board: str
@@ -155,6 +170,8 @@ class BuildReport:
     output: str = ""
     optimize: str = ""
     toolchain: str = ""
+    metric: str = ""
+    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     schema: int = field(default=SCHEMA)
     tinygen: str = field(default=__version__)
 

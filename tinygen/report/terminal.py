@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tinygen.report.model import BuildReport, LayerReport, ValidationReport
+from tinygen.report.model import METRIC_TITLES, BuildReport, LayerReport, ValidationReport
 
 __all__ = ["layer_table", "show_report"]
 
@@ -75,6 +75,9 @@ def _summary(report: BuildReport) -> Iterator[RenderableType]:
         grid.add_row("latency", f"about {run.latency_ms:g} ms", "", _estimated(run))
     if report.accuracy.board is not None:
         grid.add_row("accuracy", f"{report.accuracy.board:.1%}", "", _accuracies(report))
+    for name, values in report.metrics.items():
+        if name != "accuracy" and values["board"] is not None:
+            grid.add_row(METRIC_TITLES[name], f"{values['board']:.4g}", "", _others(values))
     yield grid
     yield Text(_verdict(report), style=_colour(report))
 
@@ -111,6 +114,11 @@ def _estimated(run: ValidationReport) -> str:
 def _accuracies(report: BuildReport) -> str:
     parts = [("float model", report.accuracy.float), ("reference", report.accuracy.int8)]
     return ", ".join(f"{name} {value:.1%}" for name, value in parts if value is not None)
+
+
+def _others(values: Mapping[str, float | None]) -> str:
+    parts = [("float model", values["float"]), ("reference", values["int8"])]
+    return ", ".join(f"{name} {value:.4g}" for name, value in parts if value is not None)
 
 
 def _colour(report: BuildReport) -> str:
