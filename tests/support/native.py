@@ -52,7 +52,7 @@ def _struct(params: Mapping[str, Param], kept: list[Any]) -> ctypes.Structure:
 def _value(value: Param, kept: list[Any]) -> Any:
     if isinstance(value, Constant):
         kept.append(data := np.ascontiguousarray(value.data))
-        return ctypes.c_void_p(data.ctypes.data)
+        return ctypes.c_void_p(data.ctypes.data if data.size else None)
     if isinstance(value, Mapping):
         return _struct(value, kept)
     if isinstance(value, tuple):
