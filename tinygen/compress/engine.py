@@ -25,6 +25,7 @@ from tinygen.compress.steps import RUN
 from tinygen.compress.task import Split, Task, make_task, split_samples
 from tinygen.compress.train import predict, seed_everything
 from tinygen.load.dataset import Dataset
+from tinygen.load.source import hash_source
 
 __all__ = ["Outcome", "run_recipe", "with_conversion"]
 
@@ -97,7 +98,7 @@ class _Run:
 
     def _step(self, index: int, step: Step, state: State) -> tuple[State, StepRecord]:
         place = f"step {index} of {len(self.steps)} ({step.kind})"
-        prefix = self.recipe.prefix_hash(self.steps[:index])
+        prefix = self._prefix(index)
         found = self.checkpoints.load(prefix) if self.resume else None
         if found is not None:
             self.say(f"{place}: done before, taken from the cache")
@@ -111,6 +112,14 @@ class _Run:
         self.checkpoints.save(prefix, fresh, record)
         self.say(f"{place}: {record.target} {self.task.metric} {record.before:.4f} -> {record.after:.4f}")
         return fresh, record
+
+    def _prefix(self, count: int) -> str:
+        """What the first few steps depend on, with the content of the model files that they name."""
+        files = []
+        for step in self.steps[:count]:
+            named = (getattr(step, "student", ""), getattr(step, "teacher", ""), *getattr(step, "teachers", ()))
+            files += [hash_source(Path(self.recipe.folder) / name) for name in named if name not in ("", "original")]
+        return "/".join([self.recipe.prefix_hash(self.steps[:count]), *files])
 
     def _record(self, index: int, step: Step, state: State, context: Context, seconds: float) -> StepRecord:
         target = _target(state)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinygen.compress.constraints import Clusters
+from tinygen.compress.fold import fold_batchnorm
 from tinygen.compress.int8 import bind, write_clusters
 from tinygen.compress.replay import clone
 from tinygen.compress.settings import Ptq, Qat
@@ -24,7 +25,14 @@ _RANGE_DECAY = 0.95
 
 
 def qat(state: State, settings: Qat, context: Context) -> State:
-    """Fine-tune with fake quantization; zeros and clusters stay [Jacob 2018; TFMOT's PQAT, CQAT, PCQAT]."""
+    """Fine-tune with fake quantization; zeros and clusters stay [Jacob 2018; TFMOT's PQAT, CQAT, PCQAT].
+
+    BatchNorms that are frozen are folded first: then what is trained is what the chip will store.
+    """
+    if settings.batchnorm == "freeze":
+        model, stay = fold_batchnorm(state.model)
+        context.left_alone.extend(stay)
+        state = state.with_model(model)
     wrapped, decay, unknown = fake_quantized(state.model)
     context.left_alone.extend(unknown)
     prepare_batchnorm(wrapped, settings.batchnorm)
