@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.compress.constraints import fit_clusters
+from tinygen.compress.constraints import Mask, fit_clusters
 from tinygen.compress.int8 import Int8Weights, int8_weights
-from tinygen.compress.kernels import Kernel, override, select
+from tinygen.compress.kernels import Kernel, from_columns, override, select
 from tinygen.compress.running import input_means
 from tinygen.compress.settings import RoundCluster, SparsifyInt8
 from tinygen.compress.state import Context, State
@@ -32,9 +32,9 @@ def round_cluster(state: State, settings: RoundCluster, context: Context) -> Sta
     for weights, kernel in _chosen(content, state, settings.layers, settings.skip, context):
         values = override(kernel, settings.per_layer, settings.values)
         before = weights.real
-        pruned = (weights.matrix == 0).mean() > 0.2  # more than rounding makes: somebody pruned
+        pruned = getattr(state.constraints.get(kernel.key), "keep", None) is not None
         codes, scales = clustered(
-            weights, values, per_channel=settings.scope == "channel", keep_zeros=bool(pruned), rescale=settings.rescale
+            weights, values, per_channel=settings.scope == "channel", keep_zeros=pruned, rescale=settings.rescale
         )
         weights.write(codes, scales)
         _correct_bias(weights, before, means)
@@ -46,13 +46,16 @@ def sparsify_int8(state: State, settings: SparsifyInt8, context: Context) -> Sta
     """Set the int8 weights with the smallest magnitudes to zero."""
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
+    constraints = dict(state.constraints)
     for weights, kernel in _chosen(content, state, settings.layers, settings.skip, context):
         before = weights.real
         codes = sparsified(weights.matrix, settings.sparsity, settings.threshold)
         weights.write(codes)
         _correct_bias(weights, before, means)
+        # A step after this one keeps the zeros.
+        constraints[kernel.key] = Mask(from_columns(codes != 0, kernel.kind, kernel.shape))
         context.notes.append(f'"{kernel.layer}": {(codes == 0).mean():.0%} zeros')
-    return replace(state, tflite=bytes(content))
+    return replace(state, tflite=bytes(content), constraints=constraints)
 
 
 def clustered(
@@ -107,7 +110,8 @@ def _chosen(
 
 
 def _nameless(weights: Int8Weights) -> Kernel:
-    return Kernel(f"operator_{weights.operator}", "weights", weights.kind, tuple(weights.stored.shape))
+    # As a dense layer's kernel: [inputs, channels].
+    return Kernel(f"operator_{weights.operator}", "weights", "dense", weights.matrix.shape)
 
 
 def _input_means(state: State, context: Context) -> dict[int, Array]:
