@@ -29,11 +29,11 @@ Wrong Output Should Not Match
     Run On Emulator
     Run Keyword And Expect Error    the reference says*the board*    Outputs Should Match
 
-Bad Address Should Be Reported
-    Use Firmware    ${FIRMWARE}/bad_address
+Undefined Instruction Should Be Reported
+    Use Firmware    ${FIRMWARE}/undefined
     Run On Emulator
-    Fault Should Be Reported    bus
-    Run Keyword And Expect Error    the fault is of kind bus, not stack*    Fault Should Be Reported    stack
+    Fault Should Be Reported    usage
+    Run Keyword And Expect Error    the fault is of kind usage, not stack*    Fault Should Be Reported    stack
     Run Keyword And Expect Error    the firmware ended with TG fault*    Outputs Should Match
 
 Stack Overflow Should Be Reported
