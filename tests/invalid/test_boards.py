@@ -22,7 +22,7 @@ MISTAKES = {
     "outside its range": ("baud = 115_200", "baud = 3", "uart.baud: 3 lies outside 300 to"),
     "no size": ('size = "128K"', 'size = "lots"', "memory[1].size: 'lots' is not a size"),
     "zero size": ('size = "128K"', "size = 0", "memory[1].size: 0 is not a size"),
-    "unknown driver": ('driver = "stm32_usart_v1"', 'driver = "stm32_usart_v3"', "did you mean stm32_usart_v1?"),
+    "unknown driver": ('driver = "stm32_usart_v1"', 'driver = "stm32_usart_v3"', "did you mean stm32_usart_v"),
     "missing setting": ("tx_af = 7", "", "uart.settings.tx_af: is missing"),
     "unknown setting": (
         "tx_af = 7",
@@ -39,6 +39,26 @@ MISTAKES = {
     "flags are no list": ('flags = ["-mcpu', 'flags = "-O2" # ["-mcpu', "cpu.flags: '-O2' is not a list"),
     "unknown start-up": ('startup = "cortex_m"', 'startup = "avr"', "cpu.startup: 'avr' is not one of"),
     "missing overlay": ('cpu = "sysbus.cpu"', 'overlay = "no.repl"', "emulator.renode.overlay: no.repl: can't be read"),
+    "constants nowhere": (
+        'code = "FLASH"',
+        'code = "FLASH"\nconstants = "SRAM"',
+        "placement.constants: 'SRAM' is not one of",
+    ),
+    "words that are none": (
+        "[placement]\ncode",
+        "[[words]]\norigin = 0x0800_0400\nvalues = [-1]\n[placement]\ncode",
+        "words[0].values: is not a list of 32-bit numbers",
+    ),
+    "words outside": (
+        "[placement]\ncode",
+        "[[words]]\norigin = 0x2000_0000\nvalues = [1]\n[placement]\ncode",
+        "words[0].origin: 0x20000000 lies outside FLASH, where code is placed",
+    ),
+    "neither platform nor overlay": (
+        'platform = "platforms/boards/stm32f4_discovery-kit.repl"\n',
+        "",
+        "emulator.renode.platform: is missing; without it, overlay must be",
+    ),
     "unknown emulator": ("[emulator.qemu]", "[emulator.bochs]\na = 1\n[emulator.qemu]", "emulator.bochs: unknown key"),
 }
 

@@ -86,6 +86,14 @@ def test_images_do_not_depend_on_folders(built: BuildResult, tmp_path: Path) -> 
     assert str(tmp_path).encode() not in again.validate_elf.read_bytes()
 
 
+@needs_gcc
+def test_debug_information_is_no_flash_at_address_0(tmp_path: Path) -> None:
+    """A map counts debug sections from 0, where this board has its flash."""
+    sizes = build(tmp_path, load_board("microbit")).sizes
+    assert sum(sizes.flash_parts.values()) == sizes.flash_bytes
+    assert 0 <= sizes.flash_parts["padding"] < 64
+
+
 @pytest.mark.parametrize("name", board_names())
 def test_firmware_compiles_without_a_warning_for_each_board(tmp_path: Path, name: str) -> None:
     board = load_board(name)

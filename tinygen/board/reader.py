@@ -124,6 +124,8 @@ def _board(root: Table, path: Path) -> Board:
         power=read_power(root.optional_table("power")),
         accelerator=read_accelerator(root.optional_table("accelerator")),
     )
+    for number, words in enumerate(board.words):
+        _check_words(root, f"words[{number}].origin", words, board)
     root.finish()
     return board
 
@@ -160,6 +162,14 @@ def _region(table: Table) -> Region:
 
 def _words(table: Table) -> Words:
     return Words(origin=table.integer("origin"), values=table.integers("values"))
+
+
+def _check_words(root: Table, key: str, words: Words, board: Board) -> None:
+    """They are part of the code's region; the linker would put them elsewhere without a word."""
+    code = next((r for r in board.memory if r.name == board.placement.code), None)
+    end = words.origin + 4 * len(words.values)
+    if code is not None and not code.origin <= words.origin < end <= code.end:
+        root.problem(key, f"{words.origin:#x} lies outside {code.name}, where code is placed")
 
 
 def _check_regions(root: Table, memory: tuple[Region, ...]) -> None:
