@@ -8,7 +8,7 @@ reshapes, transpositions, uniform operands, and branches made of constants.
 from __future__ import annotations
 
 import numpy as np
-from strategies_chain import NetworkBuilder, Rng, Value
+from support.chain_networks import NetworkBuilder, Rng, Value
 from support.model_builder import ModelBuilder, Output
 
 __all__ = ["DyingBuilder", "draw_dying_network"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies_chain import draw_network
+from support.chain_networks import draw_network
 from support.host_runner import assert_exact
 
 from tinygen.forms import Choice, Mode, Target, choose

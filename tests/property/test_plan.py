@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strategies_chain import draw_network
-from strategies_views import draw_view_network
+from support.chain_networks import draw_network
 from support.host_runner import Compiled, compile_model
 from support.memory_check import Arena, replay, written_ranges
+from support.view_networks import draw_view_network
 
 from tinygen.ir import Call
 from tinygen.plan import ALIGNMENT

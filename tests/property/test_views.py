@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies_views import draw_view_network
 from support.host_runner import assert_exact, compile_model
+from support.view_networks import draw_view_network
 from test_choice import DSP
 
 from tinygen.forms import Mode, choose

@@ -37,12 +37,12 @@ TIME_LIMIT = 60
 
 _DRIVER = """\
 #include <stdio.h>
-#include "m.h"
-{probe}
+{model}
 int main(void) {{
     if (m_init() != M_OK) {{ return 2; }}
     for (;;) {{
 {reads}
+{before}
         if (m_invoke() != M_OK) {{ return 3; }}
 {writes}
     }}
@@ -89,16 +89,20 @@ def compile_model(
 class HostModel:
     """A generated model, compiled for this machine with ASan and UBSan."""
 
+    sources = ("src/m.c", "src/m_weights.c", "driver.c")
+
     def __init__(self, compiled: Compiled, folder: Path) -> None:
+        self.compiled = compiled
         self.interface = ModelInterface.of(compiled.graph, "m")
         self._binary = folder / "model"
         compiled.package.write(folder)
         (folder / "driver.c").write_text(self._driver())
-        sources = [folder / "src/m.c", folder / "src/m_weights.c", folder / "driver.c"]
+        sources = [folder / source for source in self.sources]
         includes = [f"-I{folder / d}" for d in ("include", "src", "kernels")]
         _gcc([*CFLAGS, *SANITIZERS, *includes, *map(str, sources), str(kernel_library()), "-o", str(self._binary)])
 
-    def _driver(self) -> str:
+    def _driver(self, model: str = '#include "m.h"', before: str = "") -> str:
+        """The program that runs the model; ``model`` declares it, ``before`` comes before each inference."""
         reads = "\n".join(
             f"        if (fread(m_input_{p.index}(), 1, {p.bytes}, stdin) != {p.bytes}) {{ return 0; }}"
             for p in self.interface.inputs
@@ -106,7 +110,7 @@ class HostModel:
         writes = "\n".join(
             f"        fwrite(m_output_{p.index}(), 1, {p.bytes}, stdout);" for p in self.interface.outputs
         )
-        return _DRIVER.format(reads=reads, writes=writes, probe="")
+        return _DRIVER.format(model=model, reads=reads, before=before, writes=writes)
 
     def run(self, vectors: Sequence[Vector]) -> list[Vector]:
         """Outputs for each vector. Several inferences share one process, so stale memory would show."""
@@ -174,9 +178,14 @@ def assert_exact(
     """Generated C equals the reference interpreter bit for bit on random and extreme vectors."""
     compiled = compile_model(tflite, transform=transform, optimize=optimize)
     chosen = list(vectors or random_vectors(compiled.graph, np.random.default_rng(seed)))
-    actual = HostModel(compiled, folder).run(chosen)
+    assert_equals_reference(HostModel(compiled, folder), tflite, chosen)
+    return compiled
+
+
+def assert_equals_reference(model: HostModel, tflite: bytes, vectors: Sequence[Vector]) -> None:
+    """Every output of a compiled model equals the reference interpreter's."""
     oracle = InProcessOracle(tflite)
-    for number, (vector, outputs) in enumerate(zip(chosen, actual, strict=True)):
+    for number, (vector, outputs) in enumerate(zip(vectors, model.run(vectors), strict=True)):
         expected = oracle.run(*vector)
         for port, (e, a) in enumerate(zip(expected, outputs, strict=True)):
             e = np.asarray(e).reshape(a.shape)
@@ -185,9 +194,8 @@ def assert_exact(
                 first = int(wrong[0]) if wrong.size else -1
                 raise AssertionError(
                     f"vector {number}, output {port}: {wrong.size} of {a.size} values differ, the first at {first}: "
-                    f"{a.reshape(-1)[first]} instead of {e.reshape(-1)[first]}\nin {folder}"
+                    f"{a.reshape(-1)[first]} instead of {e.reshape(-1)[first]}"
                 )
-    return compiled
 
 
 @cache

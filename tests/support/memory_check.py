@@ -121,14 +121,17 @@ def live_bytes(compiled: Compiled) -> list[Mask]:
         if (memory := arena.range(tensor)) is not None:
             live[memory] = True
     after: list[Mask] = []
-    writers = [v.tensor for call in compiled.program.calls for v in call.outputs]
+    first_writer: dict[int, Call] = {}
+    for call in compiled.program.calls:
+        for view in call.outputs:
+            first_writer.setdefault(view.tensor, call)
     for step in reversed(compiled.program.steps):
         after.append(live.copy())
         if isinstance(step, Alias):
             continue
         for view, memory in written_ranges(compiled, step):
-            # One of several calls that write a tensor may leave out the others' bytes.
-            if step.copied_bytes or writers.count(view.tensor) == 1:
+            # A later call may write between the bytes that an earlier one has written.
+            if step.copied_bytes or first_writer[view.tensor] is step:
                 live[memory] = False
         for view in step.inputs:
             if (memory := arena.range(view.tensor)) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from support.model_builder import ModelBuilder
 
 Rng = np.random.Generator

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from strategies_chain import SAME, NetworkBuilder, Rng, Value
+
+from support.chain_networks import SAME, NetworkBuilder, Rng, Value
 from support.model_builder import Output
 
 MAX_HEIGHT = 24
