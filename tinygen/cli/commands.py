@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinygen.cli.compare import compare
 from tinygen.cli.compress import compress, recipe_options
 from tinygen.cli.options import (
     board_option,
@@ -238,4 +239,4 @@ def doctor(as_json: bool) -> None:
     examine(as_json=as_json)
 
 
-COMMANDS = (build, compress, generate, inspect, validate, boards, doctor)
+COMMANDS = (build, compress, compare, generate, inspect, validate, boards, doctor)
