@@ -2,6 +2,7 @@
 # make test   set up, then run all tests
 # make quick  the tests that take seconds
 # make lint   ruff, mypy, clang-format
+# make boards run keyword spotting on every board that an installed emulator knows, write docs/BOARDS.md
 # make bench  measure the MLPerf Tiny models, write docs/BENCHMARKS.md (TFLM=dir: TensorFlow Lite Micro, too)
 # make sizes  measure the kernels' code, from which forms are chosen
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 C_FILES = $(shell git ls-files -co --exclude-standard 'firmware/*.c' 'firmware/*.h')
 
-.PHONY: run test quick lint bench sizes format setup clean
+.PHONY: run test quick lint boards bench sizes format setup clean
 
 run: setup
 	$(BIN)/python examples/digits/train.py
@@ -27,6 +28,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+
+boards: setup
+	$(BIN)/python scripts/boards_report.py
 
 bench: setup
 	$(BIN)/python scripts/bench.py $(if $(TFLM),--tflm $(TFLM))

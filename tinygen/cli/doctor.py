@@ -28,7 +28,9 @@ TOOLS = (
     Tool(
         "arm-none-eabi-gcc", "compiles firmware for Arm boards", "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
     ),
-    Tool("qemu-system-arm", "emulates boards", "apt install qemu-system-arm"),
+    Tool("riscv64-unknown-elf-gcc", "compiles firmware for RISC-V boards", "apt install gcc-riscv64-unknown-elf"),
+    Tool("qemu-system-arm", "emulates Arm boards", "apt install qemu-system-arm"),
+    Tool("qemu-system-riscv32", "emulates RISC-V boards", "apt install qemu-system-misc"),
     Tool("renode-test", "emulates boards (--emulator renode)", "portable archive from renode.io; put it on the PATH"),
 )
 _TIME_LIMIT = 20
