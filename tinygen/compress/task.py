@@ -101,8 +101,9 @@ class Task:
             total += (1 - share) * self._distance(outputs, truth, 1.0)
         if teacher is not None and share > 0:
             softened = self._softened(teacher, temperature)
-            # T² keeps the size of the gradients independent of T [Hinton 2015].
-            total += share * temperature**2 * self._distance(outputs, softened, temperature)
+            # T² keeps the size of the gradients independent of T [Hinton 2015]; numbers are not softened.
+            weight = 1.0 if self.kind == "values" else temperature**2
+            total += share * weight * self._distance(outputs, softened, temperature)
         return total
 
     def _distance(self, outputs: Any, truth: Any, temperature: float) -> Any:
