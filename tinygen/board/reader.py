@@ -124,8 +124,8 @@ def _board(root: Table, path: Path) -> Board:
         power=read_power(root.optional_table("power")),
         accelerator=read_accelerator(root.optional_table("accelerator")),
     )
-    for number, words in enumerate(board.words):
-        _check_words(root, f"words[{number}].origin", words, board)
+    for number, fixed in enumerate(board.words):
+        _check_words(root, f"words[{number}].origin", fixed, board)
     root.finish()
     return board
 
