@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -126,8 +126,3 @@ def _matches(kernel: Kernel, pattern: str) -> bool:
     if pattern.startswith("kind:"):
         return pattern.removeprefix("kind:") == kernel.kind
     return fnmatch.fnmatchcase(kernel.layer, pattern)
-
-
-def names(found: Iterable[Kernel]) -> list[str]:
-    """Names of the kernels' layers."""
-    return [kernel.layer for kernel in found]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinygen.ir import Array
 from tinygen.oracle import InProcessOracle
 
-__all__ = ["desktop_outputs", "input_means", "oracle_outputs"]
+__all__ = ["input_means", "oracle_outputs"]
 
 
 def oracle_outputs(tflite: bytes, x: Array) -> Array:
@@ -19,23 +19,6 @@ def oracle_outputs(tflite: bytes, x: Array) -> Array:
     oracle = InProcessOracle(tflite, preserve_all=False)
     io = _Ports(tflite)
     outputs = [oracle.run(sample)[0] for sample in io.samples(x)]
-    return io.real(np.concatenate(outputs))
-
-
-def desktop_outputs(tflite: bytes, x: Array) -> Array:
-    """Much faster, but off by one here and there: good enough to rank layers, never to judge."""
-    import tensorflow as tf
-
-    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = tf.lite.Interpreter(model_content=tflite, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    fed, read = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    io = _Ports(tflite)
-    outputs = []
-    for sample in io.samples(x):
-        interpreter.set_tensor(fed, sample)
-        interpreter.invoke()
-        outputs.append(interpreter.get_tensor(read).copy())
     return io.real(np.concatenate(outputs))
 
 
