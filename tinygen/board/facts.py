@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -168,7 +168,7 @@ Emulator = Qemu | Renode
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A board as its file describes it."""
+    """A board as its file describes it; ``flash`` says what programs that flash it call it."""
 
     name: str
     title: str
@@ -184,6 +184,7 @@ class Board:
     renode: Renode | None
     power: Power | None = None
     accelerator: Accelerator | None = None
+    flash: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def emulators(self) -> Mapping[str, Emulator]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, cast
@@ -41,6 +42,7 @@ FEATURES = ("dsp", "fpu", "mve")
 # A compiler's own library may call the C library, and that of mathematics both.
 LIBRARIES = ("m", "c", "gcc")
 TICKS_UNITS = ("instructions", "cycles", "time")
+FLASH_PROGRAMS = ("pyocd", "openocd", "st-flash")
 _SETTING = re.compile(r"^ \* @setting (\w+)", re.MULTILINE)
 
 
@@ -123,11 +125,17 @@ def _board(root: Table, path: Path) -> Board:
         renode=_renode(renode, path.parent) if renode else None,
         power=read_power(root.optional_table("power")),
         accelerator=read_accelerator(root.optional_table("accelerator")),
+        flash=_flash(root.optional_table("flash")),
     )
     for number, fixed in enumerate(board.words):
         _check_words(root, f"words[{number}].origin", fixed, board)
     root.finish()
     return board
+
+
+def _flash(table: Table | None) -> Mapping[str, str]:
+    given = [name for name in FLASH_PROGRAMS if table is not None and table.has(name)]
+    return {name: table.text(name) for name in given} if table is not None else {}
 
 
 def _cpu(table: Table) -> Cpu:

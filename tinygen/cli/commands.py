@@ -67,6 +67,8 @@ def build(
     recipe: str | None,
     resume: bool,
     emulator: str | None,
+    port: str | None,
+    baud: int | None,
     vectors: str | None,
     time_limit: float,
     mode: str,
@@ -94,7 +96,7 @@ def build(
     options = BuildOptions(
         model=ModelOptions(model, data, name, allow_custom_code, Mode(mode), recipe, not resume),
         board=board,
-        run=RunOptions(emulator, vector_count(vectors), time_limit),
+        run=RunOptions(emulator, vector_count(vectors), time_limit, port, baud),
         out=out,
         force=force,
         runtime=runtime,
@@ -190,7 +192,14 @@ def inspect(
 @run_options
 @json_option
 def validate(
-    folder: Path, data: Path | None, emulator: str | None, vectors: str | None, time_limit: float, as_json: bool
+    folder: Path,
+    data: Path | None,
+    emulator: str | None,
+    port: str | None,
+    baud: int | None,
+    vectors: str | None,
+    time_limit: float,
+    as_json: bool,
 ) -> None:
     """Run the firmware of a finished build again.
 
@@ -200,7 +209,7 @@ def validate(
     from tinygen.pipeline import RunOptions, ValidateOptions, validate_build
     from tinygen.report import show_report
 
-    options = ValidateOptions(folder, data, RunOptions(emulator, vector_count(vectors), time_limit))
+    options = ValidateOptions(folder, data, RunOptions(emulator, vector_count(vectors), time_limit, port, baud))
     with progress(quiet=as_json) as report_progress:
         report = validate_build(options, report_progress)
     if as_json:

@@ -54,9 +54,12 @@ def run_options(function: F) -> F:
         click.option("--vectors", default=None, help="How many vectors to run, or 'all'. [default: 20]"),
         click.option(
             "--emulator",
-            type=click.Choice(["qemu", "renode", "unicorn"]),
-            help="What runs the firmware; by default the first one that the board knows and that is installed.",
+            type=click.Choice(["qemu", "renode", "unicorn", "serial"]),
+            help="What runs the firmware; by default the first one that the board knows and that is installed. "
+            "serial: a real board.",
         ),
+        click.option("--port", help="Serial port of a real board, such as /dev/ttyACM0; with --emulator serial."),
+        click.option("--baud", type=click.IntRange(min=300), help="Its speed. [default: the board file's]"),
     ):
         function = option(function)
     return function

@@ -4,6 +4,7 @@ from tinygen.emulate.evidence import write_emulation
 from tinygen.emulate.qemu import QemuEmulator
 from tinygen.emulate.renode import RenodeEmulator, renode_files
 from tinygen.emulate.runner import Emulator, LayerResult, RunResult, VectorResult, run_vectors
+from tinygen.emulate.serial_port import SerialBoard
 from tinygen.emulate.unicorn import UnicornEmulator
 from tinygen.emulate.vectors import ALL_OPS, Batch, write_batch
 
@@ -15,6 +16,7 @@ __all__ = [
     "QemuEmulator",
     "RenodeEmulator",
     "RunResult",
+    "SerialBoard",
     "UnicornEmulator",
     "VectorResult",
     "renode_files",

@@ -38,6 +38,7 @@ class RunOptions:
 
     Attributes:
         emulator: ``None`` takes the first that the board knows and that is installed.
+        port, baud: of a real board; ``baud`` may be ``None`` for the board file's.
         vectors: how many; ``None`` for all samples.
         time_limit: seconds for each run.
     """
@@ -45,6 +46,8 @@ class RunOptions:
     emulator: str | None = None
     vectors: int | None = 20
     time_limit: float = 300.0
+    port: str | None = None
+    baud: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

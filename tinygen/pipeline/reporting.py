@@ -98,6 +98,7 @@ def validation_report(vectors: Vectors, verified: Verified | None, latency: Late
     """What a run says; zeros if there was none."""
     if verified is None:
         return ValidationReport("", 0, 0, False, 0, vectors_from=vectors.origin)
+    ticks, unit = verified.run.ticks_per_inference, verified.run.ticks_unit
     report = ValidationReport(
         emulator=verified.run.emulator,
         emulator_version=verified.run.emulator_version,
@@ -105,7 +106,9 @@ def validation_report(vectors: Vectors, verified: Verified | None, latency: Late
         vectors_from=vectors.origin,
         mismatches=len(verified.mismatches),
         bit_exact=not verified.mismatches,
-        instructions_per_inference=verified.run.ticks_per_inference,
+        instructions_per_inference=ticks if unit == "instructions" else 0,
+        ticks_per_inference=ticks,
+        ticks_unit=unit,
     )
     if latency is None or latency.estimate is None:
         return report

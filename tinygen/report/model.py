@@ -88,6 +88,9 @@ class ValidationReport:
     """What the emulated or real board said, against the reference interpreter.
 
     Attributes:
+        instructions_per_inference: 0 where the counter counts something else, as on a real board.
+        ticks_per_inference, ticks_unit: the median of what was counted, and what: ``instructions``, ``cycles`` of
+            a real core, or ``time``.
         vectors_from: ``data`` (the user's samples) or ``random`` (seeded, with the extremes).
         first_divergence: names the first layer that differs, or ``None``.
         cycles_per_inference: ``low``, ``estimate`` and ``high``, as docs/CYCLES.md computes them; ``None`` if
@@ -105,6 +108,8 @@ class ValidationReport:
     first_divergence: Mapping[str, object] | None = None
     emulator_version: str = ""
     vectors_from: str = "data"
+    ticks_per_inference: int = 0
+    ticks_unit: str = ""
     cycles_per_inference: Mapping[str, int] | None = None
     latency_ms: float | None = None
     energy_mj: float | None = None

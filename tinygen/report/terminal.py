@@ -71,6 +71,8 @@ def _summary(report: BuildReport) -> Iterator[RenderableType]:
     )
     if run.instructions_per_inference:
         grid.add_row("instructions", f"{run.instructions_per_inference:,}", "", _per_mac(report))
+    elif run.ticks_per_inference:
+        grid.add_row(run.ticks_unit, f"{run.ticks_per_inference:,}", "", "measured on the board")
     if run.latency_ms is not None:
         grid.add_row("latency", f"about {run.latency_ms:g} ms", "", _estimated(run))
     if report.accuracy.board is not None:
