@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from support.sample_models import small_cnn
 
 pytestmark = [needs_arm_gcc, needs_qemu]
 
+TFLM = os.environ.get("TINYGEN_TFLM", "")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -92,6 +94,18 @@ def test_table_and_what_does_not_fit(folder: Path) -> None:
     )
     assert done.code == 3
     assert [row["failure"]["exit_code"] for row in json.loads(done.out)["rows"]] == [3, 3]
+
+
+@pytest.mark.skipif(not TFLM, reason="TINYGEN_TFLM names no built TensorFlow Lite Micro")
+def test_both_runtimes(folder: Path) -> None:
+    """TensorFlow Lite Micro has one row, whatever the modes, and gives the same answers for more flash."""
+    arguments = ("compare", "small.tflite", "-b", "stm32f4", "-d", "data.npz", "--runtimes", "aot,tflm", "--tflm", TFLM)
+    done = tinygen(*arguments, "--vectors", "5", "--out", "both", "--json", cwd=folder)
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)["rows"]
+    assert [(row["mode"], row["runtime"]) for row in rows] == [("size", "aot"), ("balanced", "aot"), ("", "tflm")]
+    assert all(row["failure"] is None and row["agreement"] == 1.0 for row in rows)
+    assert not rows[2]["frontier"]
 
 
 @pytest.mark.slow
