@@ -244,7 +244,7 @@ def test_build_and_validate_on_a_real_board(bench: Bench, tmp_path: Path) -> Non
     done = tinygen("build", "small.tflite", "-b", "./mine/board.toml", "--out", "out", *options, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "bit-exact: 6 random vectors on serial" in done.out
-    done = tinygen("validate", "out", *options, "--json", cwd=tmp_path)
+    done = tinygen("validate", "out", "-b", "./mine/board.toml", *options, "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     validation = json.loads(done.out)["validation"]
     assert (validation["emulator"], validation["mismatches"], validation["ticks_unit"]) == ("serial", 0, "cycles")

@@ -188,11 +188,13 @@ def inspect(
 
 @click.command()
 @click.argument("folder", type=_PATH)
+@click.option("--board", "-b", help="The board's file, if it is not one of tinygen's. [default: as built]")
 @data_option
 @run_options
 @json_option
 def validate(
     folder: Path,
+    board: str | None,
     data: Path | None,
     emulator: str | None,
     port: str | None,
@@ -209,7 +211,8 @@ def validate(
     from tinygen.pipeline import RunOptions, ValidateOptions, validate_build
     from tinygen.report import show_report
 
-    options = ValidateOptions(folder, data, RunOptions(emulator, vector_count(vectors), time_limit, port, baud))
+    run = RunOptions(emulator, vector_count(vectors), time_limit, port, baud)
+    options = ValidateOptions(folder, data, run, board)
     with progress(quiet=as_json) as report_progress:
         report = validate_build(options, report_progress)
     if as_json:

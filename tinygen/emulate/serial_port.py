@@ -80,7 +80,7 @@ class SerialBoard:
             except OSError as error:  # pyserial's own is one
                 raise session.explain_death(f"the serial port {self._port} was lost ({error})", []) from error
 
-    def _listen(self, port: Any, board: Board, session: Session, seconds: float, flashing: Future[str] | None) -> None:
+    def _listen(self, port: Any, board: Board, session: Session, seconds: float, flashing: Future[None] | None) -> None:
         """Read while the board is flashed, too: its first line may come before the flasher has ended."""
         stream = _Stream(LineSplitter())
         deadline = time.monotonic() + seconds
