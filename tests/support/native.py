@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.ir import Call, Constant, Param
+from tinygen.ir import Call, Constant, Function, Param
 from tinygen.resources import FIRMWARE
 
 __all__ = ["call_kernel"]
@@ -53,6 +53,8 @@ def _value(value: Param, kept: list[Any]) -> Any:
     if isinstance(value, Constant):
         kept.append(data := np.ascontiguousarray(value.data))
         return ctypes.c_void_p(data.ctypes.data if data.size else None)
+    if isinstance(value, Function):
+        return ctypes.cast(getattr(_library(), value.name), ctypes.c_void_p)
     if isinstance(value, Mapping):
         return _struct(value, kept)
     if isinstance(value, tuple):

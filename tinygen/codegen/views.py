@@ -8,7 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygen.codegen.names import Names
-from tinygen.ir import Alias, Array, Call, Constant, DType, Graph, ModelInterface, Param, Port, Program, Tensor, View
+from tinygen.ir import (
+    Alias,
+    Array,
+    Call,
+    Constant,
+    DType,
+    Function,
+    Graph,
+    ModelInterface,
+    Param,
+    Port,
+    Program,
+    Tensor,
+    View,
+)
 from tinygen.plan import MemoryPlan
 
 __all__ = ["ArrayView", "CallView", "ModelView", "PortView", "model_view"]
@@ -189,6 +203,8 @@ class _ViewBuilder:
     def _param(self, value: Param, parts: tuple[object, ...]) -> object:
         if isinstance(value, Constant):
             return self._array((*parts, value.role), value) if np.asarray(value.data).size else "NULL"
+        if isinstance(value, Function):
+            return value.name
         if isinstance(value, Mapping):
             return {k: self._param(v, parts) for k, v in value.items()}
         if isinstance(value, tuple):

@@ -17,7 +17,7 @@ from tinygen.forms.form import Candidate, Form, Target, register
 from tinygen.forms.packing import Filters, filters_of, words_of_halves
 from tinygen.ir import Call, Constant, Graph, Param
 
-__all__ = ["FullyConnectedPair8"]
+__all__ = ["FullyConnectedPair8", "row_lead"]
 
 Ints = NDArray[np.int64]
 HEADER = "dense/tg_dense_pair8.h"
@@ -98,10 +98,15 @@ class FullyConnectedPair8(Form):
                         call,
                         kernel=way.kernel,
                         header=HEADER,
-                        sources=(f"dense/{way.kernel}.c", "dense/tg_dense_row.c", f"dense/tg_dense_rows_{way.rows}.c"),
+                        sources=(
+                            f"dense/{way.kernel}.c",
+                            "dense/tg_dense_row.c",
+                            f"dense/tg_dense_rows_{way.rows}.c",
+                            *(("dense/tg_dense_widen.c",) if way.scratch else ()),
+                        ),
                         params=params,
                         scratch_bytes=2 * STEP * steps if way.scratch else 0,
-                        lead=_lead(p["batches"], inputs, outputs) if way.scratch else {},
+                        lead=row_lead(p["batches"], inputs, outputs) if way.scratch else {},
                         input_alignment=1 if way.scratch else 4,  # tg_dense_rows_int8 loads with LDM
                     ),
                 ),
@@ -146,6 +151,6 @@ def _words(values: Ints) -> NDArray[np.int32]:
     return (values.reshape(-1) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
-def _lead(batches: int, inputs: int, outputs: int) -> dict[int, int]:
+def row_lead(batches: int, inputs: int, outputs: int) -> dict[int, int]:
     """``Call.lead`` of rows that are read as a whole before they are written."""
     return {0: max(outputs - inputs, batches * (outputs - inputs), 0)}

@@ -24,8 +24,6 @@ __all__ = ["CodedWeights"]
 
 Ints = NDArray[np.int64]
 
-DECODER = ("weights/tg_weights_row.c",)
-WHOLE_DECODER = (*DECODER, "weights/tg_weights_all.c")
 # Codes that save less than this part of a call's constants are not worth their decoder.
 LEAST_SAVING = 0.05
 
@@ -51,7 +49,7 @@ class Layer(ABC):
     """How one kind of kernel reads its weights."""
 
     header: ClassVar[str]
-    decoder: ClassVar[tuple[str, ...]] = WHOLE_DECODER
+    sources: ClassVar[tuple[str, ...]] = ("weights/tg_weights_all.c",)
 
     @abstractmethod
     def decoded(self, call: Call) -> Decoded | None:
@@ -74,14 +72,10 @@ class Plain(Layer):
         assert isinstance(weights, Constant)
         filters = len(_array(_at(call.params, (*self.path, "channels", "bias"))))
         values = _array(weights).reshape(filters, -1)
-        flat = encodings(_filled(values.reshape(1, -1)))
-        own = [
-            replace(c, params={**c.params, "row_bytes": values.shape[1]}) for c in encodings(_filled(values), own=True)
-        ]
-        own = [c for c in own if c.name.endswith("_rows")]
-        size = (filters - 1) * values.shape[1] + _filled(values).shape[1]
+        flat = encodings(values.reshape(1, -1))
+        own = [c for c in encodings(values, own=True) if c.own]
         layer = _with(call.params, (*self.path, "weights"), Constant("weights", np.zeros(0, np.int8)))
-        return Decoded(flat + own, {}, layer, max(size, _filled(values.reshape(1, -1)).size))
+        return Decoded(flat + own, {}, layer, values.size + GROUP)
 
 
 class Pair8(Layer):
@@ -107,22 +101,22 @@ class DenseRows(Layer):
     """One row of a matrix at a time."""
 
     header: ClassVar = "weights/tg_coded_dense.h"
-    decoder: ClassVar[tuple[str, ...]] = DECODER
+    sources: ClassVar[tuple[str, ...]] = ()
 
     def decoded(self, call: Call) -> Decoded | None:
         if call.params["batches"] != 1:
             return None
         weights = _array(call.params["weights"])
-        rows = _filled(weights.reshape(int(str(call.params["outputs"])), -1))
+        rows = weights.reshape(int(str(call.params["outputs"])), -1)
         layer = _with(call.params, ("weights",), Constant("weights", np.zeros(0, np.int8)))
-        return Decoded(encodings(rows, own=True), {}, layer, rows.shape[1])
+        return Decoded(encodings(rows, own=True), {}, layer, rows.shape[1] + GROUP)
 
 
 class DenseBlocks(Layer):
     """A block of four rows of ``tg_dense_pair8_t`` at a time; their biases stay as they are."""
 
     header: ClassVar = "weights/tg_coded_dense.h"
-    decoder: ClassVar[tuple[str, ...]] = DECODER
+    sources: ClassVar[tuple[str, ...]] = ()
 
     def decoded(self, call: Call) -> Decoded | None:
         if call.params["batches"] != 1:
@@ -180,7 +174,7 @@ def _behind_decoder(inner: Candidate) -> Iterator[Candidate]:
                     call,
                     kernel=f"tg_coded_{name}",
                     header=layer.header,
-                    sources=(f"weights/tg_coded_{name}.c", *layer.decoder, *call.sources),
+                    sources=(f"weights/tg_coded_{name}.c", *layer.sources, *coded.sources, *call.sources),
                     params={
                         "weights": {**coded.params, **decoded.weights},
                         "decoded_bytes": room,
@@ -207,11 +201,6 @@ def _bytes_of_pairs(words: NDArray[np.int32]) -> Ints:
     halves = np.ascontiguousarray(words).view(np.int16).astype(np.int64)
     a = ((halves & 0xFF) ^ 0x80) - 0x80
     return np.stack([a, (halves - a) >> 8], axis=-1).reshape(len(words), -1)
-
-
-def _filled(rows: Ints) -> Ints:
-    """Rows of whole groups: the last value of each repeated, so that there is no other value."""
-    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % GROUP)), mode="edge")
 
 
 def _at(params: Mapping[str, Param], path: tuple[str, ...]) -> Param:

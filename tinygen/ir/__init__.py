@@ -2,7 +2,7 @@
 
 from tinygen.ir.graph import Graph, Op, OptionValue, Tensor
 from tinygen.ir.interface import ModelInterface, Port
-from tinygen.ir.program import Alias, Call, Constant, Param, Program, Step, View
+from tinygen.ir.program import Alias, Call, Constant, Function, Param, Program, Step, View
 from tinygen.ir.text import to_text
 from tinygen.ir.types import Array, DType, Quantization
 from tinygen.ir.verify import problems
@@ -13,6 +13,7 @@ __all__ = [
     "Call",
     "Constant",
     "DType",
+    "Function",
     "Graph",
     "ModelInterface",
     "Op",

@@ -14,7 +14,7 @@ from typing import Union
 from tinygen.ir.graph import Graph
 from tinygen.ir.types import Array
 
-__all__ = ["Alias", "Call", "Constant", "Param", "Program", "Step", "View"]
+__all__ = ["Alias", "Call", "Constant", "Function", "Param", "Program", "Step", "View"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +30,15 @@ class Constant:
     data: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A C function as a parameter; one of the call's headers declares it, one of its sources defines it."""
+
+    name: str
+
+
 # A field of a kernel's parameter struct. Mappings become nested structs, tuples become arrays.
-Param = Union[int, float, Constant, tuple[int, ...], "Mapping[str, Param]"]
+Param = Union[int, float, Constant, Function, tuple[int, ...], "Mapping[str, Param]"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ void tg_fully_connected_pair8(const tg_fully_connected_pair8_t *op, const int8_t
 void tg_fully_connected_pair8_direct(const tg_fully_connected_pair8_direct_t *op,
                                      const int8_t *input, int8_t *output);
 
+/* Widens an input row to words (k0, k2), (k1, k3); what is missing to a step of eight reads as 0.
+ * Returns the end. */
+uint32_t *tg_dense_widen(const int8_t *input, int32_t count, uint32_t *words);
+
 /* Some blocks of rows with one input row. The assembly knows the order of the fields. */
 typedef struct {
     const int32_t *stream;

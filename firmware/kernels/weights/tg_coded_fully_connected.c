@@ -8,7 +8,7 @@ void tg_coded_fully_connected(const tg_coded_fully_connected_t *op, const int8_t
     row.outputs = 1;
     row.weights = scratch;
     for (int32_t o = 0; o < op->layer.outputs; o++) {
-        tg_weights_row(&reader, scratch);
+        op->weights.decode(&reader, scratch);
         tg_fully_connected(&row, input, output + o);
         row.channels.bias++;
         row.channels.multiplier += row.channels.step;

@@ -9,7 +9,7 @@ void tg_coded_fully_connected_pair8_direct(const tg_coded_fully_connected_pair8_
     block.stream = (const int32_t *)(const void *)scratch;
     for (int32_t o = 0; o < op->layer.outputs; o += 4) {
         tg_copy(scratch, op->layer.stream + o, 16);
-        tg_weights_row(&reader, scratch + 16);
+        op->weights.decode(&reader, scratch + 16);
         block.outputs = tg_min(op->layer.outputs - o, 4);
         tg_dense_row(&block, input, input + block.inputs, output + o, tg_dense_rows_int8);
         block.factors += block.factor_step;
