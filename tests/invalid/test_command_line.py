@@ -88,14 +88,15 @@ def test_all_unsupported_operators_in_one_message(folder: Path) -> None:
 
 
 def test_missing_compiler(folder: Path) -> None:
-    done = tinygen("build", "small.tflite", "-b", "stm32f4", "--no-validate", cwd=folder, env={"PATH": ""})
+    arguments = ("build", "small.tflite", "-b", "stm32f4", "--no-validate", "--toolchain", "gcc")
+    done = tinygen(*arguments, cwd=folder, env={"PATH": ""})
     assert done.code == 5
     assert "arm-none-eabi-gcc" in done.err
     assert "apt install" in done.err
 
 
 def test_missing_emulator(folder: Path) -> None:
-    done = tinygen("build", "small.tflite", "-b", "stm32f4", cwd=folder, env={"PATH": ""})
+    done = tinygen("build", "small.tflite", "-b", "stm32f4", "--emulator", "qemu", cwd=folder, env={"PATH": ""})
     assert done.code == 5
     assert "qemu-system-arm" in done.err
 
