@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -83,7 +84,7 @@ class Bench:
                     break
                 said += data
                 (self.folder / "started").touch()
-                if not data or b"TG fault" in said or b"TG done" in said:
+                if not data or re.search(rb"TG (done|fault)[^\n]*\n", said):
                     break
             qemu.kill()
 
