@@ -1,7 +1,7 @@
-"""Runs many generated models in one firmware image on an emulated Cortex-M4, against the reference.
+"""Runs many generated models in one firmware image on an emulated Cortex-M, against the reference.
 
 Small and quick on purpose: no board, no protocol. The image holds every model with its vectors and the expected
-outputs, compares by itself, and reports differences by semihosting. QEMU's mps2-an386 has room for all of them.
+outputs, compares by itself, and reports differences by semihosting.
 """
 
 from __future__ import annotations
@@ -19,17 +19,50 @@ from tinygen.ir import ModelInterface
 from tinygen.oracle import InProcessOracle
 from tinygen.resources import FIRMWARE
 
-__all__ = ["EmulatedCase", "differences"]
+__all__ = ["CORTEX_M4", "CORTEX_M55", "EmulatedCase", "Machine", "differences"]
 
-CPU = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-ffreestanding"]
 TIME_LIMIT = 120
 
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of QEMU with room for many models.
+
+    Attributes:
+        name: QEMU's.
+        cpu: options of the compiler.
+        flash, ram: linker regions, without their names.
+        stack: initial stack pointer.
+    """
+
+    name: str
+    cpu: tuple[str, ...]
+    flash: str
+    ram: str
+    stack: int
+
+
+CORTEX_M4 = Machine(
+    "mps2-an386",
+    ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    "ORIGIN = 0, LENGTH = 4M",
+    "ORIGIN = 0x20000000, LENGTH = 4M",
+    0x20400000,
+)
+CORTEX_M55 = Machine(
+    "mps3-an547",
+    ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
+    "ORIGIN = 0x10000000, LENGTH = 512K",
+    "ORIGIN = 0x30000000, LENGTH = 480K",
+    0x30080000,
+)
+
 _LINKER_SCRIPT = """\
-MEMORY { FLASH (rx) : ORIGIN = 0, LENGTH = 4M  RAM (rwx) : ORIGIN = 0x20000000, LENGTH = 4M }
-SECTIONS {
-  .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > FLASH
-  .bss (NOLOAD) : { *(.data* .bss* COMMON) } > RAM
-}
+MEMORY {{ FLASH (rx) : {flash}  RAM (rwx) : {ram} }}
+SECTIONS {{
+  .text : {{ KEEP(*(.vectors)) *(.text*) *(.rodata*) }} > FLASH
+  .bss (NOLOAD) : {{ *(.data* .bss* COMMON) }} > RAM
+}}
 """
 
 _MAIN = """\
@@ -55,10 +88,16 @@ static void copy(int8_t *target, const int8_t *source, uint32_t bytes) {{
     }}
 }}
 {data}
-void reset(void) {{
+void run(void);
+void run(void) {{
 {calls}
     host(4, "done\\n");
     host(0x18, (const void *)0x20026);
+}}
+void reset(void) {{
+    *(volatile uint32_t *)0xE000ED88u |= 0xF00000u; /* CPACR: the vector registers, before any use */
+    __asm__ volatile("dsb; isb" ::: "memory");
+    run();
 }}
 static void fault(void) {{
     host(4, "fault\\n");
@@ -66,7 +105,7 @@ static void fault(void) {{
 }}
 typedef void (*vector)(void);
 __attribute__((section(".vectors"), used)) static const vector table[16] = {{
-    (vector)0x20400000, reset, fault, fault, fault, fault, fault}};
+    (vector){stack:#x}, reset, fault, fault, fault, fault, fault}};
 """
 
 
@@ -80,7 +119,7 @@ class EmulatedCase:
     vectors: Sequence[Vector]
 
 
-def differences(cases: Sequence[EmulatedCase], folder: Path, *flags: str) -> list[str]:
+def differences(cases: Sequence[EmulatedCase], folder: Path, *flags: str, machine: Machine = CORTEX_M4) -> list[str]:
     """Names of the cases, with the vector's number, whose output differs from the reference.
 
     Args:
@@ -99,14 +138,14 @@ def differences(cases: Sequence[EmulatedCase], folder: Path, *flags: str) -> lis
     for path, data in kernels.items():
         _write(folder / path, data)
     jobs += [(folder / path, []) for path in kernels if path.endswith(".c")]
-    _write(folder / "main.c", _main(cases).encode())
+    _write(folder / "main.c", _main(cases, machine).encode())
     jobs.append((folder / "main.c", [f"-I{folder / case.name / 'include'}" for case in cases]))
     jobs.append((FIRMWARE / "runtime/memory.c", []))
-    _write(folder / "image.ld", _LINKER_SCRIPT.encode())
-    return _run(_link(jobs, folder, flags))
+    _write(folder / "image.ld", _LINKER_SCRIPT.format(flash=machine.flash, ram=machine.ram).encode())
+    return _run(_link(jobs, folder, (*machine.cpu, *flags)), machine)
 
 
-def _main(cases: Sequence[EmulatedCase]) -> str:
+def _main(cases: Sequence[EmulatedCase], machine: Machine) -> str:
     includes, data, calls = [], [], []
     for case in cases:
         includes.append(f'#include "{case.name}.h"')
@@ -122,7 +161,7 @@ def _main(cases: Sequence[EmulatedCase]) -> str:
                 data.append(_array(f"{label}_out_{port.index}", np.asarray(y)))
                 output = f"{case.name}_output_{port.index}(), {label}_out_{port.index}, {port.bytes}"
                 calls.append(f'    check("{label}\\n", {output});')
-    return _MAIN.format(includes="\n".join(includes), data="\n".join(data), calls="\n".join(calls))
+    return _MAIN.format(includes="\n".join(includes), data="\n".join(data), calls="\n".join(calls), stack=machine.stack)
 
 
 def _array(name: str, values: np.ndarray) -> str:
@@ -141,18 +180,28 @@ def _link(jobs: Sequence[tuple[Path, list[str]]], folder: Path, flags: Sequence[
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(compile_one, zip(jobs, objects, strict=True)))
     elf = folder / "image.elf"
-    gcc(["-nostdlib", "-Wl,--no-warn-rwx-segments", f"-T{folder / 'image.ld'}", *map(str, objects), "-o", str(elf)])
+    gcc(
+        [
+            *flags,
+            "-nostdlib",
+            "-Wl,--no-warn-rwx-segments",
+            f"-T{folder / 'image.ld'}",
+            *map(str, objects),
+            "-o",
+            str(elf),
+        ]
+    )
     return elf
 
 
 def gcc(arguments: Sequence[str]) -> None:
-    command = ["arm-none-eabi-gcc", *CPU, *arguments]
+    command = ["arm-none-eabi-gcc", "-ffreestanding", *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
     assert finished.returncode == 0, f"{' '.join(command)}\n{finished.stderr[-6000:]}"
 
 
-def _run(elf: Path) -> list[str]:
-    command = ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none"]
+def _run(elf: Path, machine: Machine) -> list[str]:
+    command = ["qemu-system-arm", "-M", machine.name, "-display", "none", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
     *names, end = (finished.stdout + finished.stderr).split() or ["silence"]

@@ -54,7 +54,9 @@ class _MveConv(Form):
             "output_max": filters.high,
         }
         own = {**self.params(call, geometry, depth), "gemm": gemm}
-        name = f"tg_conv_{self.driver}_mve"
+        relu = "_relu" if filters.low >= filters.zero_point else ""
+        name = f"tg_conv_{self.driver}_mve{relu}"
+        shared = (f"mve/tg_mve_{self.driver}.c", "mve/tg_mve_gemm.c", f"mve/tg_mve_blocks{relu}.c")
         yield Candidate(
             form="mve",
             calls=(
@@ -62,7 +64,7 @@ class _MveConv(Form):
                     call,
                     kernel=name,
                     header=HEADER,
-                    sources=(f"mve/{name}.c", "mve/tg_mve_gemm.c", "mve/tg_mve_blocks.c", *self.sources),
+                    sources=(f"mve/{name}.c", *shared, *self.sources),
                     params=own,
                     scratch_bytes=2 * column + self.scratch_bytes(own),
                     lead={0: geometry.lead},

@@ -1,121 +1,17 @@
-#include "mve/tg_mve_conv.h"
+#include "mve/tg_mve_blocks.h"
 
 #if TG_MVE
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* assembly takes it from a register */
 
-/* clang-format off */
-
-/* Sixteen values of two windows by four filters. */
-#define STEP                                 \
-    "vldrb.8 q0, [r3], #16\n"                \
-    "vldrb.8 q1, [r5], #16\n"                \
-    "vldrb.8 q2, [r1], #16\n"                \
-    "vmladava.s8 r0, q0, q2\n"               \
-    "vldrb.8 q3, [r1], #16\n"                \
-    "vmladava.s8 r2, q1, q2\n"               \
-    "vmladava.s8 r4, q0, q3\n"               \
-    "vldrb.8 q2, [r1], #16\n"                \
-    "vmladava.s8 r6, q1, q3\n"               \
-    "vmladava.s8 r8, q0, q2\n"               \
-    "vldrb.8 q3, [r1], #16\n"                \
-    "vmladava.s8 r10, q1, q2\n"              \
-    "vmladava.s8 r12, q0, q3\n"              \
-    "vmladava.s8 lr, q1, q3\n"
-
-/* In assembly because GCC spills the eight sums, which need all even registers.
- * r1 stream, r3 and r5 windows, r7 end of the first, r9 bytes of a window, r11 blocks left;
- * q4 and q5 limits. Stack: 0 first, 4 second, 8 output_zero_point. */
 TG_NAKED void tg_mve_blocks(const tg_mve_blocks_t *op) {
-    __asm__ volatile(
-        ".syntax unified\n"
-        "push {r4-r11, lr}\n"
-        "vpush {d8-d11}\n"
-        "ldm r0!, {r1, r3, r5, r9, r11}\n"
-        "ldm r0, {r2, r4, r6, r8, r10}\n"
-        "push {r2, r4, r6}\n"
-        "vdup.32 q4, r8\n"
-        "vdup.32 q5, r10\n"
-        "adds r7, r3, r9\n"
-        "1:\n"
-        "ldm r1!, {r0, r4, r8, r12}\n"
-        "mov r2, r0\n"
-        "mov r6, r4\n"
-        "mov r10, r8\n"
-        "mov lr, r12\n"
-        "tst r9, #16\n"
-        "bne 3f\n"
-        "2:\n"
-        STEP
-        "3:\n"
-        STEP
-        "cmp r3, r7\n"
-        "bne 2b\n"
-        "vmov q0[2], q0[0], r0, r8\n"
-        "vmov q0[3], q0[1], r4, r12\n"
-        "vldrw.u32 q2, [r1], #16\n"
-        "vmov q1[2], q1[0], r2, r10\n"
-        "vmov q1[3], q1[1], r6, lr\n"
-        "vqrdmulh.s32 q0, q0, q2\n"
-        "vqrdmulh.s32 q1, q1, q2\n"
-        "vshr.s32 q2, q0, #31\n"
-        "vshr.s32 q3, q1, #31\n"
-        "vadd.i32 q0, q0, q2\n"
-        "vldrb.s32 q2, [r1], #4\n"
-        "vadd.i32 q1, q1, q3\n"
-        "ldm sp, {r0, r2, r4}\n"
-        "vrshl.s32 q0, q0, q2\n"
-        "vrshl.s32 q1, q1, q2\n"
-        "vadd.i32 q0, q0, r4\n"
-        "vadd.i32 q1, q1, r4\n"
-        "vmax.s32 q0, q0, q4\n"
-        "vmax.s32 q1, q1, q4\n"
-        "vmin.s32 q0, q0, q5\n"
-        "vmin.s32 q1, q1, q5\n"
-        "vstrb.32 q0, [r0], #4\n"
-        "vstrb.32 q1, [r2], #4\n"
-        "strd r0, r2, [sp]\n"
-        "subs r3, r3, r9\n"
-        "subs r5, r5, r9\n"
-        "subs r11, r11, #1\n"
-        "bne 1b\n"
-        "add sp, #12\n"
-        "vpop {d8-d11}\n"
-        "pop {r4-r11, pc}\n");
+    TG_MVE_BLOCKS(TG_MVE_AWAY);
 }
-
-/* clang-format on */
 
 #else
 
-static int32_t dot(const int8_t *weights, const int8_t *window, int32_t bytes, int32_t bias) {
-    uint32_t sum = (uint32_t)bias;
-    for (int32_t at = 0; at < bytes; at += TG_MVE_BYTES, weights += 4 * TG_MVE_BYTES) {
-        for (int32_t i = 0; i < TG_MVE_BYTES; i++) {
-            sum += (uint32_t)(weights[i] * window[at + i]);
-        }
-    }
-    return (int32_t)sum;
-}
-
 void tg_mve_blocks(const tg_mve_blocks_t *op) {
-    const int32_t *block = op->stream;
-    for (int32_t f = 0; f < 4 * op->blocks; f++) {
-        const int32_t lane = f % 4;
-        const int8_t *weights = (const int8_t *)(block + 4);
-        const int32_t *factors = block + 4 + op->column_bytes;
-        const int32_t shift = ((const int8_t *)(factors + 4))[lane];
-        weights += TG_MVE_BYTES * lane;
-        const int32_t a = dot(weights, op->a, op->column_bytes, block[lane]);
-        const int32_t b = dot(weights, op->b, op->column_bytes, block[lane]);
-        op->first[f] = tg_mve_output(a, factors[lane], shift, op->output_zero_point, op->output_min,
-                                     op->output_max);
-        op->second[f] = tg_mve_output(b, factors[lane], shift, op->output_zero_point,
-                                      op->output_min, op->output_max);
-        if (lane == 3) {
-            block = factors + 5;
-        }
-    }
+    tg_mve_blocks_portable(op);
 }
 
 #endif

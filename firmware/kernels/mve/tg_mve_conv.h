@@ -40,17 +40,19 @@ typedef struct {
     const int8_t *b;
     int32_t column_bytes;
     int32_t blocks; /* at least 1 */
-    int8_t *first;  /* their pixels, which may be the same */
-    int8_t *second;
+    int8_t *output; /* channel 0 of the first window's pixel */
     int32_t output_zero_point;
-    int32_t output_min;
-    int32_t output_max;
+    uint16_t places[8]; /* channels 0 to 3 of both pixels, by turns: bytes after `output` */
 } tg_mve_blocks_t;
 
-void tg_mve_blocks(const tg_mve_blocks_t *op);
+typedef void tg_mve_blocks_kernel_t(const tg_mve_blocks_t *op);
 
-/* Writes `channels` bytes to each of `first` and `second`. */
-void tg_mve_gemm(const tg_mve_gemm_t *op, const int8_t *column, int8_t *first, int8_t *second);
+tg_mve_blocks_kernel_t tg_mve_blocks;      /* for all limits of the output */
+tg_mve_blocks_kernel_t tg_mve_blocks_relu; /* for output_min >= output_zero_point */
+
+/* Writes `channels` bytes to `output`, and if `pixels` is 2, then so many more. */
+void tg_mve_gemm(const tg_mve_gemm_t *op, const int8_t *column, int8_t *output, int32_t pixels,
+                 tg_mve_blocks_kernel_t *kernel);
 
 /* Windows that lie contiguous in the input: 1x1 kernels above all. */
 typedef struct {
@@ -60,11 +62,22 @@ typedef struct {
     int32_t row_bytes;    /* from one row of windows to the next */
     int32_t depth;        /* bytes of a window */
     tg_mve_gemm_t gemm;
-} tg_conv_direct_mve_t;
+} tg_mve_direct_t;
+
+typedef tg_mve_direct_t tg_conv_direct_mve_t;
+typedef tg_mve_direct_t tg_conv_direct_mve_relu_t;
 
 /* Reads two windows, then writes their two pixels, in ascending order. scratch: the column. */
 void tg_conv_direct_mve(const tg_conv_direct_mve_t *op, const int8_t *input, int8_t *output,
                         int8_t *scratch);
+
+/* The same with tg_mve_blocks_relu. */
+void tg_conv_direct_mve_relu(const tg_conv_direct_mve_relu_t *op, const int8_t *input,
+                             int8_t *output, int8_t *scratch);
+
+/* The same with any. */
+void tg_mve_direct(const tg_mve_direct_t *op, const int8_t *input, int8_t *output, int8_t *scratch,
+                   tg_mve_blocks_kernel_t *kernel);
 
 /* All other convolutions of one image and one group; see tg_conv_ring_gemm_t. */
 typedef struct {
@@ -82,12 +95,23 @@ typedef struct {
     int32_t piece_bytes;
     int32_t piece_step; /* bytes from one to the next */
     tg_mve_gemm_t gemm;
-} tg_conv_ring_mve_t;
+} tg_mve_ring_t;
+
+typedef tg_mve_ring_t tg_conv_ring_mve_t;
+typedef tg_mve_ring_t tg_conv_ring_mve_relu_t;
 
 /* Order as for tg_conv_ring_gemm: before a pair of pixels is written, all input rows that its
  * second window reads have been copied, and no row is read twice. Pieces are copied by whole
  * vectors, each over the surplus of the one before. scratch: column, 16 bytes, ring, 16 bytes. */
 void tg_conv_ring_mve(const tg_conv_ring_mve_t *op, const int8_t *input, int8_t *output,
                       int8_t *scratch);
+
+/* The same with tg_mve_blocks_relu. */
+void tg_conv_ring_mve_relu(const tg_conv_ring_mve_relu_t *op, const int8_t *input, int8_t *output,
+                           int8_t *scratch);
+
+/* The same with any. */
+void tg_mve_ring(const tg_mve_ring_t *op, const int8_t *input, int8_t *output, int8_t *scratch,
+                 tg_mve_blocks_kernel_t *kernel);
 
 #endif /* TG_MVE_CONV_H */
