@@ -50,8 +50,11 @@ typedef void tg_mve_blocks_kernel_t(const tg_mve_blocks_t *op);
 tg_mve_blocks_kernel_t tg_mve_blocks;      /* for all limits of the output */
 tg_mve_blocks_kernel_t tg_mve_blocks_relu; /* for output_min >= output_zero_point */
 
-/* Writes `channels` bytes to `output`, and if `pixels` is 2, then so many more. */
-void tg_mve_gemm(const tg_mve_gemm_t *op, const int8_t *column, int8_t *output, int32_t pixels,
+/* What is the same for all pairs of windows in this column. */
+tg_mve_blocks_t tg_mve_gemm_start(const tg_mve_gemm_t *op, const int8_t *column);
+
+/* Writes `channels` bytes to `output`, and if `pixels` is 2, so many more; the last time it may be 1. */
+void tg_mve_gemm(const tg_mve_gemm_t *op, tg_mve_blocks_t *blocks, int8_t *output, int32_t pixels,
                  tg_mve_blocks_kernel_t *kernel);
 
 /* Windows that lie contiguous in the input: 1x1 kernels above all. */

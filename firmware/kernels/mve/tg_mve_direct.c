@@ -42,6 +42,7 @@ static inline void advance(const tg_mve_direct_t *op, walk_t *walk) {
 
 void tg_mve_direct(const tg_mve_direct_t *op, const int8_t *input, int8_t *output, int8_t *scratch,
                    tg_mve_blocks_kernel_t *kernel) {
+    tg_mve_blocks_t blocks = tg_mve_gemm_start(&op->gemm, scratch);
     walk_t walk = {input, input, op->width};
     for (int32_t left = op->pixels; left > 0; left -= 2) {
         const int32_t pixels = tg_min(left, 2);
@@ -53,7 +54,7 @@ void tg_mve_direct(const tg_mve_direct_t *op, const int8_t *input, int8_t *outpu
             advance(op, &walk);
         }
         build_column(op, a, b, scratch);
-        tg_mve_gemm(&op->gemm, scratch, output, pixels, kernel);
+        tg_mve_gemm(&op->gemm, &blocks, output, pixels, kernel);
         output += pixels * op->gemm.channels;
     }
 }

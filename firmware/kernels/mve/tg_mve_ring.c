@@ -13,20 +13,47 @@ static inline void copy_piece(int8_t *target, const int8_t *source, int32_t byte
 #endif
 }
 
+#if TG_MVE
+
+/* Kernel rows that fit in a vector: many, where input channels are few. */
+static void copy_narrow_window(const tg_mve_ring_t *op, const int8_t *ring, int32_t at,
+                               int8_t *column) {
+    const int32_t piece_bytes = op->piece_bytes;
+    const int32_t kernel_step = op->kernel_step;
+    const int32_t ring_bytes = op->ring_bytes;
+    for (int32_t rows = op->rows; rows > 0; rows--) {
+        vstrbq_s8(column, vldrbq_s8(ring + at));
+        column += piece_bytes;
+        at += kernel_step;
+        at -= at >= ring_bytes ? ring_bytes : 0;
+    }
+}
+
+#endif
+
 /* Copies the window that begins at a byte of the ring. */
-static void copy_window(const tg_mve_ring_t *op, const int8_t *ring, int32_t at,
-                        int8_t *column) {
+static void copy_window(const tg_mve_ring_t *op, const int8_t *ring, int32_t at, int8_t *column) {
+#if TG_MVE
+    if (op->pieces == 1 && op->piece_bytes <= TG_MVE_BYTES) {
+        copy_narrow_window(op, ring, at, column);
+        return;
+    }
+#endif
+    /* In registers: bytes may be written anywhere. */
+    const int32_t pieces = op->pieces;
+    const int32_t piece_bytes = op->piece_bytes;
+    const int32_t piece_step = op->piece_step;
+    const int32_t kernel_step = op->kernel_step;
+    const int32_t ring_bytes = op->ring_bytes;
     for (int32_t rows = op->rows; rows > 0; rows--) {
         const int8_t *piece = ring + at;
-        for (int32_t pieces = op->pieces; pieces > 0; pieces--) {
-            copy_piece(column, piece, op->piece_bytes);
-            column += op->piece_bytes;
-            piece += op->piece_step;
+        for (int32_t left = pieces; left > 0; left--) {
+            copy_piece(column, piece, piece_bytes);
+            column += piece_bytes;
+            piece += piece_step;
         }
-        at += op->kernel_step;
-        if (at >= op->ring_bytes) {
-            at -= op->ring_bytes;
-        }
+        at += kernel_step;
+        at -= at >= ring_bytes ? ring_bytes : 0;
     }
 }
 
@@ -57,6 +84,7 @@ void tg_mve_ring(const tg_mve_ring_t *op, const int8_t *input, int8_t *output, i
     tg_fill(scratch, 0, 2 * column_bytes);
 #endif
     tg_ring_start(&op->ring, &ring, scratch + (2 * column_bytes + TG_MVE_BYTES), input);
+    tg_mve_blocks_t blocks = tg_mve_gemm_start(&op->gemm, scratch);
     walk_t walk = {0, 0, op->width, op->reach};
     for (int32_t left = op->pixels; left > 0; left -= 2) {
         const int32_t pixels = tg_min(left, 2);
@@ -74,7 +102,7 @@ void tg_mve_ring(const tg_mve_ring_t *op, const int8_t *input, int8_t *output, i
         }
         copy_window(op, ring.bytes, a, scratch);
         copy_window(op, ring.bytes, b, scratch + column_bytes);
-        tg_mve_gemm(&op->gemm, scratch, output, pixels, kernel);
+        tg_mve_gemm(&op->gemm, &blocks, output, pixels, kernel);
         output += pixels * op->gemm.channels;
     }
 }
