@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.band_networks import draw_layers, in_forced_bands
 from support.chain_networks import draw_network
 from support.emulated_models import EmulatedCase, differences
 from support.firmware import needs_arm_gcc, needs_qemu
@@ -20,7 +20,11 @@ from tinygen.ir import Program
 pytestmark = [pytest.mark.slow, needs_arm_gcc, needs_qemu]
 
 DSP = Target(dsp=True)
-NETWORKS: dict[str, Callable[[np.random.Generator], bytes]] = {"chain": draw_network, "views": draw_view_network}
+NETWORKS: dict[str, Callable[[np.random.Generator], bytes]] = {
+    "chain": draw_network,
+    "views": draw_view_network,
+    "bands": draw_layers,
+}
 NETWORKS_OF_A_KIND = 5
 
 
@@ -33,12 +37,18 @@ def test_every_mode_equals_the_reference(kind: str, tmp_path: Path) -> None:
 
 
 def case(kind: str, mode: Mode, number: int) -> EmulatedCase:
-    """A random network in one mode, with two random vectors, the extremes and their alternations."""
+    """A random network in one mode, with two random vectors, the extremes and their alternations.
 
-    def transform(program: Program, mode: Mode) -> Program:
-        return choose(program, DSP, mode).program
+    Networks of bands compute every pair of layers that can be so in bands, whatever it costs.
+    """
+
+    rng = np.random.default_rng([808, number])
+
+    def transform(program: Program) -> Program:
+        choice = in_forced_bands(program, mode, rng) if kind == "bands" else choose(program, DSP, mode)
+        return choice.program
 
     name = f"{kind}{number}_{mode.value}"
-    tflite = NETWORKS[kind](np.random.default_rng([808, number]))
-    compiled = compile_model(tflite, name=name, transform=partial(transform, mode=mode), optimize=number % 2 > 0)
+    tflite = NETWORKS[kind](rng)
+    compiled = compile_model(tflite, name=name, transform=transform, optimize=number % 2 > 0)
     return EmulatedCase(name, compiled, tflite, random_vectors(compiled.graph, np.random.default_rng(number), 2))

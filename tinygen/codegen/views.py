@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from tinygen.codegen.names import Names
 from tinygen.ir import (
+    SCRATCH,
     Alias,
     Array,
     Call,
@@ -44,7 +46,7 @@ class ArrayView:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """A kernel call with its parameter struct (``params`` is empty if it takes none)."""
+    """A kernel call with its parameter struct (``params`` is empty if it takes none, or one shown before)."""
 
     op: int
     comment: str
@@ -123,6 +125,7 @@ class _ViewBuilder:
         self._interface = interface
         self._names = Names(interface.name)
         self._arrays: dict[tuple[str, bytes], ArrayView] = {}
+        self._structs: dict[str, str] = {}
 
     def build(self, facts: Mapping[str, object]) -> ModelView:
         calls = tuple(self._calls())
@@ -147,39 +150,49 @@ class _ViewBuilder:
     def _calls(self) -> Iterator[CallView]:
         graph = self._program.graph
         steps = self._program.steps
-        calls_of_op: dict[int, int] = {}
-        for call in self._program.calls:
-            calls_of_op[call.op] = calls_of_op.get(call.op, 0) + 1
-        seen: dict[int, int] = {}
+        executed = [part for call in self._program.calls for part in call.parts or (call,)]
+        count = Counter(part.op for part in executed)
+        last = {call.op: call for call in self._program.calls}
+        seen: Counter[int] = Counter()
         comments = {op.index: comment(graph, op.index) for op in graph.ops}
         for position, step in enumerate(steps):
             if not isinstance(step, Call):
                 continue
-            call = step
-            part = seen.get(call.op, 0)
-            seen[call.op] = part + 1
-            several = calls_of_op[call.op] > 1
-            suffix = (f"op{call.op}", part) if several else (f"op{call.op}",)
-            params = {k: self._param(v, suffix) for k, v in call.params.items()}
-            written = call.outputs[-1].tensor
-            yield CallView(
-                op=call.op,
-                comment=comments[call.op] if part == 0 else "",
-                kernel=call.kernel,
-                struct_name=self._names.take(*suffix) if params else "",
-                params=params,
-                arguments=tuple(self._arguments(call, position)),
-                probe_tensor=written,
-                probe_data=self._address(View(written)),
-                probe_bytes=graph.tensors[written].bytes,
-                last_of_op=part + 1 == calls_of_op[call.op],
-            )
+            written = step.outputs[-1].tensor
+            scratch = self._memory.scratch_offsets.get(position, 0)
+            for call in step.parts or (step,):
+                part = seen[call.op]
+                seen[call.op] += 1
+                suffix = (f"op{call.op}", part) if count[call.op] > 1 else (f"op{call.op}",)
+                params = {k: self._param(v, suffix) for k, v in call.params.items()}
+                struct, is_new = self._struct(call.kernel, params, suffix)
+                yield CallView(
+                    op=call.op,
+                    comment=comments[call.op] if part == 0 else "",
+                    kernel=call.kernel,
+                    struct_name=struct,
+                    params=params if is_new else {},
+                    arguments=tuple(self._arguments(call, scratch)),
+                    probe_tensor=written,
+                    probe_data=self._address(View(written)),
+                    probe_bytes=graph.tensors[written].bytes,
+                    last_of_op=step is last[step.op] and (not step.parts or call is step.parts[-1]),
+                )
 
-    def _arguments(self, call: Call, position: int) -> Iterator[str]:
+    def _struct(self, kernel: str, params: Mapping[str, object], parts: Sequence[object]) -> tuple[str, bool]:
+        """The name of a parameter struct with this content, and whether it is the first; equal ones share one."""
+        if not params:
+            return "", False
+        key = f"{kernel} {params}"
+        if is_new := key not in self._structs:
+            self._structs[key] = self._names.take(*parts)
+        return self._structs[key], is_new
+
+    def _arguments(self, call: Call, scratch: int) -> Iterator[str]:
         for view in (*call.inputs, *call.outputs):
-            yield self._address(view)
+            yield f"AT({scratch + view.offset})" if view.tensor == SCRATCH else self._address(view)
         if call.scratch_bytes:
-            yield f"AT({self._memory.scratch_offsets[position]})"
+            yield f"AT({scratch + call.scratch_offset})"
 
     def _address(self, view: View) -> str:
         offset = self._memory.tensor_offsets.get(view.tensor)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from tinygen.forms.choose import Choice, Mode, choose
+from tinygen.forms.choose import Choice, Mode
+from tinygen.forms.compose import choose
 from tinygen.forms.form import Candidate, Form, Target, forms_for
 
 __all__ = ["Candidate", "Choice", "Form", "Mode", "Target", "choose", "forms_for"]

@@ -2,12 +2,13 @@
 
 from tinygen.ir.graph import Graph, Op, OptionValue, Tensor
 from tinygen.ir.interface import ModelInterface, Port
-from tinygen.ir.program import Alias, Call, Constant, Function, Param, Program, Step, View
+from tinygen.ir.program import SCRATCH, Alias, Call, Constant, Function, Param, Program, Step, View
 from tinygen.ir.text import to_text
 from tinygen.ir.types import Array, DType, Quantization
 from tinygen.ir.verify import problems
 
 __all__ = [
+    "SCRATCH",
     "Alias",
     "Array",
     "Call",

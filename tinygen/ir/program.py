@@ -14,7 +14,7 @@ from typing import Union
 from tinygen.ir.graph import Graph
 from tinygen.ir.types import Array
 
-__all__ = ["Alias", "Call", "Constant", "Function", "Param", "Program", "Step", "View"]
+__all__ = ["SCRATCH", "Alias", "Call", "Constant", "Function", "Param", "Program", "Step", "View"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,10 @@ class Function:
 
 # A field of a kernel's parameter struct. Mappings become nested structs, tuples become arrays.
 Param = Union[int, float, Constant, Function, tuple[int, ...], "Mapping[str, Param]"]
+
+
+# The tensor of a view into the scratch memory of a call that is computed by parts.
+SCRATCH = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Call:
             output. Where both can be the same memory, there is nothing to do.
         input_alignment: the inputs must lie at multiples of so many bytes. Int8 kernels take any address
             unless they say otherwise here; other types always lie at multiples of their size.
+        parts: calls that compute this one in their order, in its place; ``kernel`` and ``params`` are then
+            words for people. Their views of ``SCRATCH`` lie in this call's scratch memory.
+        scratch_offset: of a part's own scratch memory in that of the whole.
     """
 
     op: int
@@ -82,6 +89,8 @@ class Call:
     lead: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     copied_bytes: int = 0
     input_alignment: int = 1
+    parts: tuple[Call, ...] = ()
+    scratch_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +125,13 @@ class Program:
     @property
     def sources(self) -> tuple[str, ...]:
         """Kernel sources that the program needs, each once, sorted."""
-        return tuple(sorted({s for call in self.calls for s in call.sources}))
+        return tuple(sorted({s for call in self._executed for s in call.sources}))
 
     @property
     def headers(self) -> tuple[str, ...]:
         """Kernel headers that the generated code includes, each once, sorted."""
-        return tuple(sorted({call.header for call in self.calls}))
+        return tuple(sorted({call.header for call in self._executed}))
+
+    @property
+    def _executed(self) -> tuple[Call, ...]:
+        return tuple(part for call in self.calls for part in call.parts or (call,))

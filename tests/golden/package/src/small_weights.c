@@ -31,11 +31,6 @@ _Alignas(4) const int32_t small_op1_0_loop[3] = {
     16, 4, 2,
 };
 
-/* int32_t [0] */
-_Alignas(4) const int32_t small_op2_loops[1] = {
-    0,
-};
-
 /* int32_t [2] */
 _Alignas(4) const int32_t small_op3_keep[2] = {
     8, 1,

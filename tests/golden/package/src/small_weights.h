@@ -10,7 +10,6 @@ extern const int32_t small_op0_bias[4];
 extern const int32_t small_op0_multiplier[4];
 extern const int8_t small_op0_shift[4];
 extern const int32_t small_op1_0_loop[3];
-extern const int32_t small_op2_loops[1];
 extern const int32_t small_op3_keep[2];
 extern const int32_t small_op3_fold[2];
 extern const int8_t small_op5_weights[40];
