@@ -12,6 +12,9 @@ from support.coded_layers import LAYERS, WEIGHTS, coded_candidates, draw, in_cod
 from support.host_runner import assert_exact, compile_model, random_vectors
 from support.native import call_kernel
 
+from tinygen.forms.weight_codes import Coded, encodings
+from tinygen.ir import Constant
+
 SANITIZED = 1
 NATIVE = 12
 
@@ -46,3 +49,52 @@ def test_equals_portable_kernel_also_in_place(layer: str, weights: str) -> None:
                 call_kernel(coded, [into, arena])
                 assert np.array_equal(arena[: target.bytes], expected), f"{number} {candidate.form}"
     assert met, "no layer had an encoding"
+
+
+def bits(coded: Coded) -> float:
+    """Of flash for each weight, of the codes alone."""
+    codes = coded.params["codes"]
+    assert isinstance(codes, Constant)
+    return 8.0 * (codes.data.size - 7) / WEIGHT_COUNT  # as many bytes may be read behind them
+
+
+def smallest(values: np.ndarray, **how: bool) -> Coded:
+    return encodings(values.astype(np.int64), **how)[0]
+
+
+WEIGHT_COUNT = 64 * 64
+RNG = np.random.default_rng(1)
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        pytest.param(RNG.integers(-8, 8, (64, 64)) * 7, "lut4", 4, id="16 values"),
+        pytest.param(RNG.choice([-100, -31, -5, 0, 1, 9, 77], (64, 64)), "lut3", 3, id="7 values"),
+        pytest.param(RNG.choice([-100, 0, 1, 77], (64, 64)), "lut2", 2, id="4 values"),
+        pytest.param(RNG.choice([-100, 77], (64, 64)), "lut1", 1, id="2 values"),
+        pytest.param(np.where(np.arange(4096).reshape(64, 64) % 5 < 3, 0, 1 + RNG.integers(8, size=(64, 64))),
+                     "sparse_lut3", 2.2, id="60 % zeros and 8 values"),
+        pytest.param(np.where(np.arange(4096).reshape(64, 64) % 4 < 2, 0, 1 + RNG.integers(16, size=(64, 64)) * 7),
+                     "sparse_lut4", 3, id="2 of 4, 16 values"),
+        pytest.param(np.where(np.arange(4096).reshape(64, 64) % 4 < 2, 0, 1 + np.arange(4096).reshape(64, 64) % 126),
+                     "sparse_lut7", 4.5, id="2 of 4, any positive value"),
+    ],
+)  # fmt: skip
+def test_bits_that_are_promised(values: np.ndarray, name: str, expected: float) -> None:
+    coded = smallest(values)
+    assert coded.name == name
+    assert bits(coded) == pytest.approx(expected, abs=0.02)
+
+
+def test_tables_of_filters() -> None:
+    tables = np.stack([RNG.choice(RNG.integers(-127, 128, 4), 64) for _ in range(64)])
+    factors = RNG.integers(-2, 2, (64, 64)) * np.arange(1, 65)[:, None]
+    assert (smallest(tables, own=True).name, bits(smallest(tables, own=True))) == ("lut2", 2)
+    assert (smallest(factors, own=True).name, bits(smallest(factors, own=True))) == ("int2", 2)
+    assert smallest(factors, own=True).bytes == 64 * 64 / 4 + 64 + 7
+
+
+def test_plain_weights_have_no_encoding() -> None:
+    weights = RNG.integers(-127, 128, (64, 64))
+    assert all(c.bytes > weights.size for c in encodings(weights))

@@ -2,7 +2,7 @@
 
 The modes differ in their limits only. ``size`` and ``ram`` first find out how little flash or arena is
 possible and then spend hardly more; ``balanced`` spends a little of both; ``speed`` has no limits of its own.
-A limit that the user gives applies in every mode.
+A limit of flash that the user gives applies in every mode; ``balanced`` has no others then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tinygen.forms.form import Target
-from tinygen.forms.selection import Selection, Totals, options_of
+from tinygen.forms.selection import Options, Selection, Totals, options_of
 from tinygen.ir import Program
 
 __all__ = ["Choice", "Limits", "Mode", "choose"]
@@ -23,6 +23,8 @@ _SHARE = {"size": 1.02, "ram": 1.05, "balanced": 1.12}
 _FLASH_BYTES = {"balanced": 4096}
 _ARENA_BYTES = {"ram": 64, "balanced": 256}
 _UNLIMITED = 1 << 40
+# Of kernels compiled for size, about: assembly by less, C by more.
+SMALL_CODE_SLOWDOWN = 1.1
 
 
 class Mode(Enum):
@@ -58,30 +60,47 @@ class Choice:
         forms: operator -> name of its form.
         reasons: operator -> a few words on why.
         totals: what was estimated for the whole.
+        kernel_level: the compiler's optimization level for kernels; the mode's, or smaller to keep to a limit.
     """
 
     program: Program
     forms: Mapping[int, str]
     reasons: Mapping[int, str]
     totals: Totals
+    kernel_level: str
 
 
 def choose(program: Program, target: Target, mode: Mode, *, flash_limit: int | None = None) -> Choice:
     """Replace calls by the forms that suit the mode best.
 
     Args:
-        flash_limit: bytes for constants and kernels together.
+        flash_limit: bytes for constants, their descriptions and kernels together.
     """
     options = options_of(program, target)
-    selection = Selection(program, options, mode.kernel_level)
+    choice = _choose(program, options, mode, mode.kernel_level, flash_limit)
+    if flash_limit is None or mode is Mode.SIZE:
+        return choice
+    # Smaller code may leave room for faster forms.
+    smaller = _choose(program, options, mode, Mode.SIZE.kernel_level, flash_limit)
+    return min(choice, smaller, key=lambda c: (max(c.totals.flash - flash_limit, 0), _instructions(c, mode)))
+
+
+def _instructions(choice: Choice, mode: Mode) -> int:
+    """Estimates hold for the mode's own level."""
+    return int(choice.totals.instructions * (1.0 if choice.kernel_level == mode.kernel_level else SMALL_CODE_SLOWDOWN))
+
+
+def _choose(program: Program, options: Options, mode: Mode, level: str, flash_limit: int | None) -> Choice:
+    selection = Selection(program, options, level)
     limits = _limits(selection, mode, flash_limit)
-    _fill(selection, mode, limits)
+    _fill(selection, mode, limits, flash_limit or _UNLIMITED)
     chosen = selection.chosen()
     return Choice(
         program=selection.program(),
         forms={c.calls[0].op: c.form for c in chosen},
         reasons={c.calls[0].op: c.reason for c in chosen},
         totals=selection.totals(),
+        kernel_level=level,
     )
 
 
@@ -91,20 +110,26 @@ def _limits(selection: Selection, mode: Mode, flash_limit: int | None) -> Limits
     def relaxed(least: int, always: dict[str, int]) -> int:
         return max(int(least * _SHARE[mode.value]), least + always.get(mode.value, 0))
 
-    if mode in (Mode.SIZE, Mode.BALANCED):
+    free = mode is Mode.BALANCED and flash_limit is not None
+    if mode in (Mode.SIZE, Mode.BALANCED) and not free:
         _minimize_flash(selection)
         flash = relaxed(selection.totals().flash, _FLASH_BYTES)
-    if mode in (Mode.RAM, Mode.BALANCED):
+    if mode in (Mode.RAM, Mode.BALANCED) and not free:
         _minimize_arena(selection)
         arena = relaxed(selection.totals().arena, _ARENA_BYTES)
     return Limits(min(flash, flash_limit or _UNLIMITED), arena)
 
 
-def _fill(selection: Selection, mode: Mode, limits: Limits) -> None:
-    """From each extreme, spend what the limits allow; keep what ends best."""
-    if mode is Mode.SPEED and limits.flash == _UNLIMITED:
+def _fill(selection: Selection, mode: Mode, limits: Limits, must: int) -> None:
+    """From each extreme, spend what the limits allow; keep what ends best.
+
+    Args:
+        must: flash that the user allows, more important than limits that follow from the mode.
+    """
+    if mode is Mode.SPEED:
         selection.pick_fastest()
-        return
+        if limits.allow(selection.totals()):
+            return
     starts: tuple[Callable[[Selection], None], ...] = (_minimize_flash, _minimize_arena)
     ends = []
     for start in starts:
@@ -112,8 +137,8 @@ def _fill(selection: Selection, mode: Mode, limits: Limits) -> None:
         _spend(selection, limits)
         totals = selection.totals()
         over = max(totals.flash - limits.flash, 0) + max(totals.arena - limits.arena, 0)
-        ends.append((over, totals.instructions, selection.state()))
-    selection.restore(min(ends)[2])
+        ends.append((max(totals.flash - must, 0), over, totals.instructions, selection.state()))
+    selection.restore(min(ends)[3])
 
 
 def _minimize_arena(selection: Selection) -> None:

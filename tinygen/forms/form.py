@@ -8,7 +8,7 @@ costs; ``choose`` picks one form for each call.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +18,11 @@ from tinygen.errors import InternalError
 from tinygen.ir import Call, Constant, Graph, Param
 
 __all__ = ["Candidate", "Form", "Target", "constant_bytes", "forms_for", "register"]
+
+
+POINTER_BYTES = 4
+# Instructions and addresses of a call in generated code.
+CALL_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ class Candidate:
 
     @property
     def flash_bytes(self) -> int:
-        """Bytes of the constants that the calls refer to; shared ones count here, too."""
-        return sum(constant_bytes(v) for call in self.calls for v in call.params.values())
+        """Bytes of the calls, their parameters, and the constants that these refer to; shared ones count here, too."""
+        return sum(CALL_BYTES + constant_bytes(call.params) for call in self.calls)
 
     @property
     def scratch_bytes(self) -> int:
@@ -93,9 +98,9 @@ def forms_for(kernel: str) -> tuple[Form, ...]:
 
 
 def constant_bytes(value: Param) -> int:
-    """Bytes of flash that a parameter's arrays take."""
+    """Bytes of flash that a parameter takes: its words in the struct, and the arrays that they point to."""
     if isinstance(value, Constant):
-        return int(np.asarray(value.data).nbytes)
-    if isinstance(value, dict):
+        return POINTER_BYTES + int(np.asarray(value.data).nbytes)
+    if isinstance(value, Mapping):
         return sum(constant_bytes(v) for v in value.values())
-    return 0
+    return 4 * len(value) if isinstance(value, tuple) else 4

@@ -192,7 +192,7 @@ def _behind_decoder(inner: Candidate) -> Iterator[Candidate]:
 
 def _pay(coded: list[Coded], call: Call) -> bool:
     """Whether an encoding saves enough to look at other forms, too."""
-    size = sum(constant_bytes(v) for v in call.params.values())
+    size = constant_bytes(call.params)
     return any(c.bytes < (1 - LEAST_SAVING) * size for c in coded)
 
 

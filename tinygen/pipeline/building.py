@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from tinygen.board import Board, load_board
-from tinygen.build import BuildResult, Limits, Optimization, build_firmware, check_budget
+from tinygen.build import BuildResult, Limits, Optimization, Tflm, build_firmware, check_budget
 from tinygen.codegen import model_name
 from tinygen.emulate import write_emulation
 from tinygen.errors import OptionError
 from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
-from tinygen.pipeline.compiling import Compiled, LoadedModel, compile_model, target_of
+from tinygen.pipeline.compiling import Compiled, LoadedModel, compile_again, compile_model, target_of
 from tinygen.pipeline.compressing import write_compressed
+from tinygen.pipeline.fitting import better_limit, model_limit
 from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
 from tinygen.pipeline.judging import NOT_JUDGED, Judgement, judge
 from tinygen.pipeline.latency import Latency, check_latency, check_latency_options, estimate_latency
@@ -33,6 +35,10 @@ class Built:
 
     report: BuildReport
     judged: Judgement
+
+
+# To fit an image into its limit; a second one if the first spent too much.
+MOST_RETRIES = 2
 
 
 def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
@@ -62,25 +68,13 @@ def build_and_judge(options: BuildOptions, progress: Progress, loaded: LoadedMod
     check_latency_options(options, board)
     tflm = chosen_tflm(options, board)
 
-    compiled = compile_model(options.model, target_of(board), stages, loaded)
+    compiled = compile_model(options.model, target_of(board), stages, loaded, model_limit(options.flash))
     vectors = choose_vectors(compiled.interface, compiled.loaded.dataset, options.run.vectors)
     with staged_output(out, force=options.force) as folder, TemporaryDirectory(prefix="tinygen-") as work:
-        package = folder / compiled.interface.name
         if tflm is not None and emulator is not None:
             compiled = with_measured_arena(compiled, board, tflm, emulator, options.run.time_limit, stages)
-        with stages.stage("build", f"compiling for {board.name}"):
-            compiled.package.write(package)
-            firmware = build_firmware(
-                package,
-                compiled.interface,
-                board,
-                folder / "firmware",
-                work_dir=Path(work),
-                tflm=tflm,
-                optimization=Optimization(kernels=options.model.mode.kernel_level),
-                toolchain=options.toolchain,
-            )
-            check_budget(firmware.sizes, limits)
+        compiled, firmware = _build_within(limits, compiled, options, board, folder, Path(work), tflm, stages)
+        check_budget(firmware.sizes, limits)
         verified: Verified | None = None
         latency: Latency | None = None
         if emulator is not None:
@@ -97,6 +91,49 @@ def build_and_judge(options: BuildOptions, progress: Progress, loaded: LoadedMod
         with stages.stage("report", "writing the report"):
             _write_results(folder, compiled, board, firmware, vectors, verified, report)
     return Built(report, judged)
+
+
+def _build_within(
+    limits: Limits,
+    compiled: Compiled,
+    options: BuildOptions,
+    board: Board,
+    folder: Path,
+    work: Path,
+    tflm: Tflm | None,
+    stages: Stages,
+) -> tuple[Compiled, BuildResult]:
+    """Link the firmware; if it does not fit, or leaves much of a limit unused, once more with other forms."""
+    limit = model_limit(options.flash)
+    firmware = _build(compiled, options, board, folder, work, tflm, stages)
+    for _ in range(MOST_RETRIES if tflm is None else 0):
+        limit = better_limit(firmware.sizes, limits, compiled.choice.totals.flash, limit)
+        if limit is None:
+            break
+        compiled = compile_again(compiled, options.model, target_of(board), stages, limit)
+        firmware = _build(compiled, options, board, folder, work, tflm, stages)
+    return compiled, firmware
+
+
+def _build(
+    compiled: Compiled, options: BuildOptions, board: Board, folder: Path, work: Path, tflm: Tflm | None, stages: Stages
+) -> BuildResult:
+    """Write the package and link the firmware; once more over what was there, if need be."""
+    package = folder / compiled.interface.name
+    with stages.stage("build", f"compiling for {board.name}"):
+        for made in (package, folder / "firmware"):
+            rmtree(made, ignore_errors=True)
+        compiled.package.write(package)
+        return build_firmware(
+            package,
+            compiled.interface,
+            board,
+            folder / "firmware",
+            work_dir=work,
+            tflm=tflm,
+            optimization=Optimization(kernels=compiled.choice.kernel_level),
+            toolchain=options.toolchain,
+        )
 
 
 def generate_model(options: ModelOptions, board: str | None, out: Path, *, force: bool, progress: Progress) -> Compiled:

@@ -27,7 +27,7 @@ from tinygen.pipeline.options import ModelOptions
 from tinygen.pipeline.stages import Stages
 from tinygen.plan import MemoryPlan, plan, without_copies
 
-__all__ = ["Compiled", "LoadedModel", "compile_model", "load_model", "target_of"]
+__all__ = ["Compiled", "LoadedModel", "compile_again", "compile_model", "load_model", "target_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,19 +114,54 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
     return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes, compressed)
 
 
-def compile_model(options: ModelOptions, target: Target, stages: Stages, loaded: LoadedModel | None = None) -> Compiled:
-    """From a model file to a C package, without touching the disk; ``loaded`` if it was read before."""
+def compile_model(
+    options: ModelOptions,
+    target: Target,
+    stages: Stages,
+    loaded: LoadedModel | None = None,
+    flash_limit: int | None = None,
+) -> Compiled:
+    """From a model file to a C package, without touching the disk.
+
+    Args:
+        loaded: if the model was read before.
+        flash_limit: bytes that constants, their descriptions and kernels should keep to.
+    """
     loaded = loaded or load_model(options, stages)
     with stages.stage("optimize", "optimizing the graph"):
         graph, effects = optimize(loaded.graph)
+    arena = _reference_arena(loaded)
+    return _generate(loaded, graph, effects, arena, options, target, stages, flash_limit)
+
+
+def compile_again(
+    compiled: Compiled, options: ModelOptions, target: Target, stages: Stages, flash_limit: int
+) -> Compiled:
+    """The same model again, with forms that keep to another limit."""
+    loaded, graph, effects, arena = compiled.loaded, compiled.graph, compiled.effects, compiled.arena
+    return _generate(loaded, graph, effects, arena, options, target, stages, flash_limit)
+
+
+def _generate(
+    loaded: LoadedModel,
+    graph: Graph,
+    effects: tuple[PassEffect, ...],
+    arena: TflmArena,
+    options: ModelOptions,
+    target: Target,
+    stages: Stages,
+    flash_limit: int | None,
+) -> Compiled:
     with stages.stage("lower", "choosing kernels"):
-        choice = choose(without_copies(lower(graph, source=loaded.file)), target, options.mode)
+        program = without_copies(lower(graph, source=loaded.file))
+        choice = choose(program, target, options.mode, flash_limit=flash_limit)
     with stages.stage("plan", "planning the arena"):
         memory = plan(choice.program)
     with stages.stage("codegen", "writing C"):
         interface = ModelInterface.of(graph, loaded.name)
-        arena = _reference_arena(loaded)
-        recorded = {"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve}
+        recorded: dict[str, object] = {"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve}
+        if flash_limit is not None:
+            recorded["flash_limit"] = flash_limit
         package = _package(loaded, choice, memory, interface, arena, recorded)
     return Compiled(loaded, graph, effects, choice, memory, interface, arena, recorded, package)
 
