@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures the code of every kernel for the choice of forms: writes firmware/kernels/code_sizes.json.
 
-Each kernel is compiled alone for a Cortex-M4F, at the levels that tinygen uses; what counts is what lands
-in flash: text and constant data. Run it after kernels have changed: `make sizes`.
+Each kernel is compiled alone for a Cortex-M4F, those of mve/ for a Cortex-M55, at the levels that tinygen
+uses; what counts is what lands in flash: text and constant data. Run it after kernels have changed: `make sizes`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from pathlib import Path
 KERNELS = Path(__file__).resolve().parents[1] / "firmware" / "kernels"
 LEVELS = ("-Os", "-O2", "-O3")
 COMPILER = "arm-none-eabi-gcc"
-FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-std=c11", "-ffreestanding"]
+CORTEX_M4F = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+CORTEX_M55 = ["-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"]
+FLAGS = ["-std=c11", "-ffreestanding", "-ffunction-sections", f"-I{KERNELS}"]
 
 
 def code_bytes(source: Path, level: str) -> int:
     """Bytes of flash that the code of one source takes."""
+    cpu = CORTEX_M55 if source.parent.name == "mve" else CORTEX_M4F
     with tempfile.NamedTemporaryFile(suffix=".o") as output:
-        command = [COMPILER, *FLAGS, level, "-ffunction-sections", f"-I{KERNELS}", "-c", source, "-o", output.name]
+        command = [COMPILER, *cpu, *FLAGS, level, "-c", source, "-o", output.name]
         subprocess.run(command, check=True, timeout=60)
         sizes = subprocess.run(["arm-none-eabi-size", output.name], check=True, capture_output=True, text=True)
     return int(sizes.stdout.splitlines()[1].split()[0])

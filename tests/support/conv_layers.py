@@ -18,6 +18,9 @@ __all__ = ["LAYERS", "draw_direct", "draw_ring", "draw_winograd", "in_form"]
 
 Rng = np.random.Generator
 
+# Knows every instruction that a form may want; forms are picked by name.
+TARGET = Target(dsp=True, mve=True)
+
 SAME, VALID = 0, 1
 NONE, RELU, RELU6 = 0, 1, 3
 
@@ -62,7 +65,7 @@ def in_form(name: str, program: Program) -> Program:
     steps = []
     for step in program.steps:
         forms = forms_for(step.kernel) if isinstance(step, Call) else ()
-        found = [c for f in forms for c in f.candidates(step, program.graph, Target(dsp=True)) if c.form == name]
+        found = [c for f in forms for c in f.candidates(step, program.graph, TARGET) if c.form == name]
         steps += found[0].calls if found else [step]
     return Program(program.graph, tuple(steps))
 

@@ -49,10 +49,7 @@ class MveDepthwise(Form):
             return
         params = _params(window, filters)
         strip = 4 * int(str(params["strip_channels"])) * int(str(params["columns"]))
-        relu = "_relu" if filters.low >= filters.zero_point else ""
-        kernel, shared = f"tg_depthwise_3x3_mve{relu}", (f"mve/tg_mve_tiles{relu}.c", "mve/tg_mve_depthwise_pair.c")
-        if window.stride_height == 2:
-            kernel, shared = "tg_depthwise_3x3_stride_2_mve", ()
+        kernel, shared = _kernel(window, filters)
         yield Candidate(
             form="mve",
             calls=(
@@ -75,6 +72,14 @@ def _serves(window: Window) -> bool:
     kernel = window.kernel_height, window.kernel_width, window.dilation_height, window.dilation_width
     strides = window.stride_height, window.stride_width
     return kernel == (3, 3, 1, 1) and (strides == (2, 2) or (strides == (1, 1) and window.output_width >= 2))
+
+
+def _kernel(window: Window, filters: Filters) -> tuple[str, tuple[str, ...]]:
+    """The kernel, and the sources that it needs besides its own and the driver."""
+    if window.stride_height == 2:
+        return "tg_depthwise_3x3_stride_2_mve", ()
+    relu = "_relu" if filters.low >= filters.zero_point else ""
+    return f"tg_depthwise_3x3_mve{relu}", (f"mve/tg_mve_tiles{relu}.c", "mve/tg_mve_depthwise_pair.c")
 
 
 def _params(window: Window, filters: Filters) -> dict[str, Param]:

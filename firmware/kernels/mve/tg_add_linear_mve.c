@@ -2,8 +2,8 @@
 
 #if TG_MVE
 
-/* Four sums, saturated to int8: shifted to the left until int32 saturates where int8 would, and back.
- * (VQSHRNB would do, but binutils 2.40 assembles VQRSHRNB for it.) */
+/* Four sums, saturated to int8: shifted to the left until int32 saturates where int8 would, and
+ * back. (VQSHRNB would do, but binutils 2.40 assembles VQRSHRNB for it.) */
 static inline int32x4_t sums_of(const tg_add_linear_mve_t *op, int32x4_t a, int32x4_t b) {
     const int32x4_t sums = vmlaq_n_s32(vmulq_n_s32(a, op->first), b, op->second);
     return vshrq_n_s32(vqshlq_n_s32(vaddq_n_s32(sums, op->offset), 24 - TG_ADD_LINEAR_SHIFT), 24);

@@ -4,7 +4,7 @@ static void rows(const tg_mve_depthwise_t *op, const int8_t *strip, bool pair, i
     tg_mve_depthwise_pair(op, strip, pair, output, tg_mve_tiles);
 }
 
-void tg_depthwise_3x3_mve(const tg_depthwise_3x3_mve_t *op, const int8_t *input,
-                          int8_t *output, int8_t *scratch) {
+void tg_depthwise_3x3_mve(const tg_depthwise_3x3_mve_t *op, const int8_t *input, int8_t *output,
+                          int8_t *scratch) {
     tg_mve_depthwise(op, input, output, scratch, 1, rows);
 }

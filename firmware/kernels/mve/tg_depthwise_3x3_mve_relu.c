@@ -5,6 +5,6 @@ static void rows(const tg_mve_depthwise_t *op, const int8_t *strip, bool pair, i
 }
 
 void tg_depthwise_3x3_mve_relu(const tg_depthwise_3x3_mve_relu_t *op, const int8_t *input,
-                          int8_t *output, int8_t *scratch) {
+                               int8_t *output, int8_t *scratch) {
     tg_mve_depthwise(op, input, output, scratch, 1, rows);
 }

@@ -34,8 +34,7 @@ static void channel_row(const tg_mve_depthwise_t *op, const int32_t *channel, co
         words += next;
         const int32_t d = vmladavq_s8(window(words, columns), w);
         words += next;
-        const int32x4_t x =
-            outputs_of(tg_mve_lanes(a, b, c, d), bias, multiplier, constant, shift);
+        const int32x4_t x = outputs_of(tg_mve_lanes(a, b, c, d), bias, multiplier, constant, shift);
         vstrbq_scatter_offset_p_s32(output, places, x, vctp32q((uint32_t)left));
     }
 }

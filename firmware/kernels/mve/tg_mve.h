@@ -18,8 +18,9 @@
 #define TG_MVE_BYTES 16
 
 /* How factors with 1 <= exponent <= 31 are applied: VQRDMULH is tg_high_mul. VRSHL rounds ties up;
- * subtracting 1 from what is negative makes it ties away from zero, which is tg_divide_by_pot. Where
- * what is negative is clamped away, ties up serve as well: those kernels are called "relu". */
+ * subtracting 1 from what is negative makes it ties away from zero, which is tg_divide_by_pot.
+ * Where what is negative is clamped away, ties up serve as well: those kernels are called "relu".
+ */
 
 #if TG_MVE
 

@@ -53,7 +53,8 @@ tg_mve_blocks_kernel_t tg_mve_blocks_relu; /* for output_min >= output_zero_poin
 /* What is the same for all pairs of windows in this column. */
 tg_mve_blocks_t tg_mve_gemm_start(const tg_mve_gemm_t *op, const int8_t *column);
 
-/* Writes `channels` bytes to `output`, and if `pixels` is 2, so many more; the last time it may be 1. */
+/* Writes `channels` bytes to `output`, and if `pixels` is 2, so many more; the last time it may
+ * be 1. */
 void tg_mve_gemm(const tg_mve_gemm_t *op, tg_mve_blocks_t *blocks, int8_t *output, int32_t pixels,
                  tg_mve_blocks_kernel_t *kernel);
 

@@ -13,8 +13,8 @@
 /* Words of a channel in the stream: 0; rows 0 to 2 of each filter column as bytes, and 0; bias;
  * multiplier m; constant c = 2^(e - 1) + zero point * 2^e; 24 - e, for an exponent 1 <= e <= 22.
  *
- * With S = tg_high_mul(sum, m), less 1 where it is negative, an output is (S + c) >> e, saturated to
- * int8. That is the high byte of (S + c) << (24 - e), saturated to int32. */
+ * With S = tg_high_mul(sum, m), less 1 where it is negative, an output is (S + c) >> e, saturated
+ * to int8. That is the high byte of (S + c) << (24 - e), saturated to int32. */
 #define TG_MVE_DEPTHWISE_WORDS 8
 
 typedef struct {
@@ -72,7 +72,7 @@ typedef struct {
     uint32_t tile_output; /* bytes of two output pixels */
     uint32_t columns[4];  /* bytes from a tile's first word to each column's */
     uint32_t places[4];   /* bytes from a tile's first output to each */
-    uint32_t words_back;  /* bytes from the end of a row of tiles to the next channel's first word */
+    uint32_t words_back; /* bytes from the end of a row of tiles to the next channel's first word */
     uint32_t output_back; /* ... and output */
     const int32_t *stream_end;
     int32_t tiles;
