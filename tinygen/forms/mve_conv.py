@@ -21,12 +21,12 @@ __all__ = ["MveDirect", "MveRing"]
 
 HEADER = "mve/tg_mve_conv.h"
 
-# Counted in tg_mve_blocks.c: sixteen values of two windows by four filters, their loop, a block besides. And
-# measured around it: a pair of windows, the last filters if they fill no block.
+# Counted in tg_mve_blocks.h: sixteen values of two windows by four filters, with half of a loop, a block besides.
+# And measured around it: a pair of windows, the last filters if they fill no block.
 VECTOR_INSTRUCTIONS = 15
-BLOCK_INSTRUCTIONS = 35
-PAIR_INSTRUCTIONS = 100
-REST_INSTRUCTIONS = 60
+BLOCK_INSTRUCTIONS = 31
+PAIR_INSTRUCTIONS = 85
+REST_INSTRUCTIONS = 90
 
 
 class _MveConv(Form):
