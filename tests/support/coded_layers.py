@@ -88,7 +88,7 @@ def draw(layer: str, weights: str, rng: Rng) -> bytes:
 def coded_candidates(call: Call, graph: Graph) -> list[Candidate]:
     """The ways to compute a call from encoded weights."""
     found = [c for f in forms_for(call.kernel) for c in f.candidates(call, graph, Target(dsp=True))]
-    return [c for c in found if "+" in c.form or c.form == "lut4"]
+    return [c for c in found if "+" in c.form or c.form in ("lut4", "steps4")]
 
 
 def in_coded_form(number: int, program: Program) -> Program:

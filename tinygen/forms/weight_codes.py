@@ -42,6 +42,7 @@ class Coded:
         sources: of its decoder.
         own: whether filters have tables of their own.
         bytes: of the arrays.
+        plain_bytes: of the weights without an encoding.
         instructions: to decode all rows.
         reason: for the report.
     """
@@ -51,6 +52,7 @@ class Coded:
     sources: tuple[str, ...]
     own: bool
     bytes: int
+    plain_bytes: int
     instructions: int
     reason: str
 
@@ -172,6 +174,7 @@ def _coded(
         ),
         own=own,
         bytes=stream.nbytes + values.nbytes,
+        plain_bytes=rows.size,
         instructions=instructions + (GROUP_INSTRUCTIONS * groups + ROW_INSTRUCTIONS) * len(rows),
         reason=f"{np.unique(rows).size} values{zeros} in {tables.bits} bits" + (", tables by filter" if own else ""),
     )

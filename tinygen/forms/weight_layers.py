@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.forms.estimate import portable_instructions
-from tinygen.forms.form import Candidate, Form, Target, constant_bytes, forms_for, register
+from tinygen.forms.form import Candidate, Form, Target, forms_for, register
 from tinygen.forms.weight_codes import GROUP, Coded, encodings
 from tinygen.ir import Call, Constant, Graph, Param
 
 __all__ = ["CodedWeights"]
 
 Ints = NDArray[np.int64]
-
-# Codes that save less than this part of a call's constants are not worth their decoder.
-LEAST_SAVING = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +147,7 @@ class CodedWeights(Form):
 
     def candidates(self, call: Call, graph: Graph, target: Target) -> Iterator[Candidate]:
         plain = LAYERS[call.kernel].decoded(call)
-        if plain is None or not _pay(plain.coded, call):
+        if plain is None or all(c.bytes >= c.plain_bytes for c in plain.coded):
             return
         portable = Candidate("portable", (call,), portable_instructions(call, graph))
         others = [f for f in forms_for(call.kernel) if f is not self]
@@ -186,14 +183,8 @@ def _behind_decoder(inner: Candidate) -> Iterator[Candidate]:
             instructions=inner.instructions + coded.instructions,
             reason=", ".join(filter(None, (coded.reason, inner.reason))),
         )
-        if candidate.flash_bytes <= (1 - LEAST_SAVING) * inner.flash_bytes:
+        if candidate.flash_bytes < inner.flash_bytes:
             yield candidate
-
-
-def _pay(coded: list[Coded], call: Call) -> bool:
-    """Whether an encoding saves enough to look at other forms, too."""
-    size = constant_bytes(call.params)
-    return any(c.bytes < (1 - LEAST_SAVING) * size for c in coded)
 
 
 def _bytes_of_pairs(words: NDArray[np.int32]) -> Ints:
