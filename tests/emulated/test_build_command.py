@@ -93,6 +93,13 @@ def test_validate_again_on_other_data(folder: Path) -> None:
     assert "7 random vectors" in done.out
 
 
+def test_inspect_shows_what_a_build_measured(folder: Path, report: dict[str, Any]) -> None:
+    done = tinygen("inspect", "out", cwd=folder)
+    assert done.code == 0, done.err
+    assert f"{report['layers'][0]['instructions']:,}" in done.out
+    assert "█" in done.out
+
+
 def test_a_wrong_weight_is_found_and_its_layer_named(folder: Path, tmp_path: Path) -> None:
     """The profile and validation images get one flipped weight of the last layer; the first two stay right."""
     out = tmp_path / "out"

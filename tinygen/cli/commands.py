@@ -168,13 +168,19 @@ def inspect(
     show_graph: bool,
     as_json: bool,
 ) -> None:
-    """Show what MODEL consists of and estimate what it will need."""
+    """Show what MODEL consists of and estimate what it will need.
+
+    MODEL may be the output folder of a build, too: then the layers are shown with what was measured.
+    """
     from tinygen.cli.console import console, progress
-    from tinygen.cli.inspection import inspection, show_inspection
+    from tinygen.cli.inspection import inspection, show_build, show_inspection
     from tinygen.forms import Mode
     from tinygen.ir import to_text
     from tinygen.pipeline import ModelOptions, inspect_model
 
+    if (model / "report.json").is_file() and not show_graph:
+        show_build(model, console(), as_json=as_json)
+        return
     options = ModelOptions(model, data, name, allow_custom_code, Mode(mode))
     with progress(quiet=as_json or show_graph) as report_progress:
         compiled: Compiled = inspect_model(options, board, report_progress)

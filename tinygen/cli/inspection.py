@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +11,20 @@ from rich.table import Table
 from tinygen.optimize import PassEffect
 from tinygen.pipeline import Compiled
 from tinygen.pipeline.reporting import layer_reports
+from tinygen.pipeline.validating import read_report
+from tinygen.report import show_report
 from tinygen.report.terminal import layer_table
 
-__all__ = ["inspection", "show_inspection"]
+__all__ = ["inspection", "show_build", "show_inspection"]
+
+
+def show_build(folder: Path, console: Console, *, as_json: bool) -> None:
+    """A finished build's layers with their measured instructions, and its summary."""
+    report = read_report(folder)
+    if as_json:
+        console.print_json(report.to_json())
+    else:
+        show_report(report, console)
 
 
 def inspection(compiled: Compiled) -> dict[str, object]:

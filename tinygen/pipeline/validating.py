@@ -22,7 +22,7 @@ from tinygen.pipeline.stages import Progress, Stages
 from tinygen.pipeline.verifying import Subject, pick_emulator, raise_on_mismatch, verify
 from tinygen.report import BuildReport, ValidationReport
 
-__all__ = ["ValidateOptions", "validate_build"]
+__all__ = ["ValidateOptions", "read_report", "validate_build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def validate_build(options: ValidateOptions, progress: Progress) -> BuildReport:
         MismatchError: an output bit differs.
         ToolError: the emulator is missing or failed.
     """
-    recorded = _read_report(options.folder)
+    recorded = read_report(options.folder)
     stages = Stages(progress)
     board = load_board(options.board or recorded.board)
     emulator = pick_emulator(board, options.run, progress)
@@ -102,7 +102,12 @@ def _with_estimates(run: ValidationReport, recorded: ValidationReport) -> Valida
     )
 
 
-def _read_report(folder: Path) -> BuildReport:
+def read_report(folder: Path) -> BuildReport:
+    """The report of a finished build.
+
+    Raises:
+        OptionError: the folder holds none.
+    """
     path = _existing(folder / "report.json")
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
