@@ -2,9 +2,9 @@
  *
  * Kernels are freestanding C11. A kernel takes, in this order: a pointer to its constant
  * parameters, its inputs, its outputs, and its scratch memory if it needs any. Tensors are NHWC,
- * row-major, without gaps. A tensor may be a view: a piece of another one. So int8 tensors lie at any
- * address, all others at multiples of their elements' size; a kernel that needs more says so, and
- * the compiler knows (Call.input_alignment). Scratch memory is aligned to TG_ALIGN bytes. */
+ * row-major, without gaps. A tensor may be a view: a piece of another one. So int8 tensors lie at
+ * any address, all others at multiples of their elements' size; a kernel that needs more says so,
+ * and the compiler knows (Call.input_alignment). Scratch memory is aligned to TG_ALIGN bytes. */
 #ifndef TG_RUNTIME_H
 #define TG_RUNTIME_H
 
@@ -15,7 +15,8 @@
 /* Raised whenever a parameter struct or a signature changes; generated code checks it. */
 #define TG_RUNTIME_ABI 1
 
-/* Alignment in bytes of the arena, of the model's inputs and outputs, and of all tensors but views. */
+/* Alignment in bytes of the arena, of the model's inputs and outputs, and of all tensors but views.
+ */
 #define TG_ALIGN 8
 
 /* Freestanding C has no <string.h>, yet every compiler accepts these builtins, and expands them in
