@@ -15,9 +15,9 @@ from typing import ClassVar
 import numpy as np
 
 from tinygen.errors import InternalError
-from tinygen.ir import Call, Constant, Graph, Param
+from tinygen.ir import Array, Call, Constant, Graph, Param
 
-__all__ = ["Candidate", "Form", "Target", "constant_bytes", "forms_for", "register"]
+__all__ = ["Candidate", "Form", "Target", "arrays_of", "constant_bytes", "forms_for", "register"]
 
 
 POINTER_BYTES = 4
@@ -95,6 +95,15 @@ def register(cls: type[Form]) -> type[Form]:
 def forms_for(kernel: str) -> tuple[Form, ...]:
     """The forms that may replace a call of this kernel."""
     return tuple(_REGISTRY.get(kernel, ()))
+
+
+def arrays_of(value: Param) -> Iterator[Array]:
+    """The arrays that a parameter refers to."""
+    if isinstance(value, Constant):
+        yield np.asarray(value.data)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from arrays_of(inner)
 
 
 def constant_bytes(value: Param) -> int:

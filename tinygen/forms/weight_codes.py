@@ -26,8 +26,8 @@ DENSE_BITS, SPARSE_BITS = 4, 7
 # Counted in tg_weights_row.c (Cortex-M4, -Os): a value, a value that may be zero, a code for one that isn't; a group
 # and a row besides.
 VALUE_INSTRUCTIONS = 6
-SPARSE_INSTRUCTIONS = 7
-CODE_INSTRUCTIONS = 10
+SPARSE_INSTRUCTIONS = 9
+CODE_INSTRUCTIONS = 12
 GROUP_INSTRUCTIONS = 10
 ROW_INSTRUCTIONS = 40
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinygen.board import Board
 from tinygen.build import Budget, BuildResult
+from tinygen.forms.form import arrays_of
 from tinygen.load.vectors import Vectors
 from tinygen.lower import live_operator
 from tinygen.pipeline.compiling import Compiled
@@ -137,6 +138,7 @@ def layer_reports(
 ) -> tuple[LayerReport, ...]:
     """One entry for each operator of the optimized graph; instructions and cycles only from a run."""
     by_op = latency.by_op if latency else {}
+    stored = _stored_bytes(compiled)
     scratch: dict[int, int] = {}
     for call in compiled.choice.program.calls:
         scratch[call.op] = max(scratch.get(call.op, 0), call.scratch_bytes)
@@ -146,7 +148,7 @@ def layer_reports(
             op=op.kind,
             name=compiled.graph.output(op).name,
             macs=live_operator(op).macs(op, compiled.graph),
-            weights_bytes=live_operator(op).weights_bytes(op, compiled.graph),
+            weights_bytes=stored.get(op.index, 0) if live_operator(op).weights_bytes(op, compiled.graph) else 0,
             instructions=verified.ticks_by_op.get(op.index, 0) if verified else 0,
             form=compiled.choice.forms.get(op.index, ""),
             reason=compiled.choice.reasons.get(op.index, ""),
@@ -155,6 +157,15 @@ def layer_reports(
         )
         for op in compiled.graph.ops
     )
+
+
+def _stored_bytes(compiled: Compiled) -> dict[int, int]:
+    """Bytes of flash that each operator's weights, biases and factors take in their form."""
+    arrays: dict[int, dict[bytes, int]] = {}
+    for call in compiled.choice.program.calls:
+        found = arrays.setdefault(call.op, {})
+        found.update((data.tobytes(), data.nbytes) for data in arrays_of(call.params))
+    return {op: sum(found.values()) for op, found in arrays.items()}
 
 
 def _notes(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> tuple[str, ...]:
