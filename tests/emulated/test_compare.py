@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.tflite").write_bytes(small_cnn().build())
     rng = np.random.default_rng(1)
     np.savez(folder / "data.npz", x=rng.normal(0, 2, (30, 8, 8, 3)).astype(np.float32), y=rng.integers(0, 5, 30))
-    arguments = ("compare", "small.tflite", "-b", "stm32f4", "-d", "data.npz", "--recipes", "as-is,cluster")
+    arguments = ("compare", "small.tflite", "-b", "stm32f4", "-d", "data.npz", "--recipes", "as-is,prune")
     done = tinygen(*arguments, "--modes", "balanced,size", "--out", "out", "--json", cwd=folder)
     assert done.code == 0, done.err
     (folder / "stdout.json").write_text(done.out)
@@ -64,9 +64,9 @@ def test_size_and_speed_are_both_on_the_frontier(rows: dict[tuple[str, str], dic
 
 def test_a_recipe_that_needs_training_is_refused_in_its_rows(rows: dict[tuple[str, str], dict[str, Any]]) -> None:
     for mode in ("balanced", "size"):
-        failure = rows["cluster", mode]["failure"]
+        failure = rows["prune", mode]["failure"]
         assert failure["exit_code"] == 2
-        assert "recipes work on Keras models" in failure["message"]
+        assert "step 1 (prune): works on the float model" in failure["message"]
 
 
 def test_files(folder: Path) -> None:

@@ -34,6 +34,7 @@ class Case:
     y: np.ndarray | None = None
     real: np.ndarray | None = None
     count: int | None = None
+    original: np.ndarray | None = None
 
     def judge(self, positions: list[int] | None = None) -> Judgement:
         sides = [port((1, *array.shape[1:])) for array in (self.x, self.board)]
@@ -45,11 +46,19 @@ class Case:
             expected=[(answer,) for answer in answers],
             run=SimpleNamespace(vectors=[SimpleNamespace(outputs=[answer.tobytes()]) for answer in answers]),
         )
-        return judge(interface, vectors, verified, dataset, None if self.real is None else (self.real,), positions)
+        real, original = (None if side is None else (side,) for side in (self.real, self.original))
+        return judge(interface, vectors, verified, dataset, real, positions, original)
 
 
 CLASSES = np.array([[4, 1, 0], [0, 4, 1], [1, 0, 4], [4, 0, 1]], np.float32)
 X = np.zeros((4, 2, 2), np.float32)
+
+
+def test_agreement_with_the_model_before_compression() -> None:
+    original = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
+    assert Case(X, CLASSES).judge().metrics["agreement"]["board"] == 1.0
+    judged = Case(X, CLASSES, original=original).judge()
+    assert judged.metrics["agreement"] == {"float": None, "int8": 0.75, "board": 0.75}
 
 
 def test_classifier() -> None:

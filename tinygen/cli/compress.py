@@ -56,7 +56,8 @@ def compress(
 ) -> None:
     """Compress MODEL by a recipe: prune, cluster, quantize, shrink.
 
-    Writes the model as .keras, as model.tflite, and compress.json, the log of every step.
+    Writes the model as .keras, as model.tflite, and compress.json, the log of every step. Recipes without
+    training take a .tflite, too.
     """
     if show_list:
         _list(as_json=as_json)
@@ -101,13 +102,15 @@ def _list(*, as_json: bool) -> None:
 def _show(result: Compressed, out: Path, console: Console) -> None:
     from rich.table import Table
 
+    from tinygen.compress import shown
+
     log = result.log
     table = Table("step", "measured on", f"{log.metric} before", "after", "drop", "floor", "seconds", box=None)
     for step in log.steps:
         floor = "" if step.max_drop is None else f"{step.max_drop:g}"
         mark = "[red]" if step.missed else ""
         name = f"{mark}{step.index} {step.kind}"
-        numbers = (f"{step.before:.4f}", f"{step.after:.4f}", f"{step.drop:+.4f}")
+        numbers = (shown(step.before), shown(step.after), shown(step.drop, "+.4f"))
         table.add_row(name, step.target, *numbers, floor, f"{step.seconds:.1f}")
     console.print(table)
     for step in log.steps:
@@ -115,10 +118,9 @@ def _show(result: Compressed, out: Path, console: Console) -> None:
             console.print(f"[dim]step {step.index} ({step.kind}) left alone:[/] {line}")
         _show_sensitivity(step.details.get("sensitivity", ()), console)
     _show_tensors(log, console)
-    console.print(
-        f"int8 {log.metric} [bold]{log.int8_metric:.4f}[/], uncompressed {log.baseline['int8']:.4f}, "
-        f"on {log.split['validation']} samples of the validation split"
-    )
+    console.print(log.verdict)
+    for note in log.notes:
+        console.print(f"[dim]note:[/] {note}")
     console.print(f"wrote [bold]{out}[/]")
 
 

@@ -28,7 +28,7 @@ from tinygen.compress.state import State
 __all__ = ["Checkpoints"]
 
 # Raised when what is stored, or how a step works, changes.
-FORMAT = 1
+FORMAT = 2
 Array = NDArray[Any]
 
 
@@ -48,7 +48,7 @@ class Checkpoints:
         place = self._place(prefix)
         try:
             data = json.loads((place / "state.json").read_text())
-            model = load_keras((place / "model.keras").read_bytes())
+            model = load_keras((place / "model.keras").read_bytes()) if data["keras"] else None
             with np.load(place / "constraints.npz", allow_pickle=False) as archive:
                 constraints = _constraints(data["constraints"], archive)
             tflite = (place / "model.tflite").read_bytes() if data["tflite"] else None
@@ -76,7 +76,8 @@ class Checkpoints:
                 return
 
     def _fill(self, folder: Path, state: State, record: StepRecord) -> None:
-        (folder / "model.keras").write_bytes(save_keras(state.model))
+        if state.model is not None:
+            (folder / "model.keras").write_bytes(save_keras(state.model))
         entries, arrays = _stored_constraints(state.constraints)
         np.savez(folder / "constraints.npz", allow_pickle=False, **arrays)
         if state.tflite is not None:
@@ -85,6 +86,7 @@ class Checkpoints:
             weights = {str(i): w for i, w in enumerate(state.wrapped.get_weights())}
             np.savez(folder / "wrapped.npz", allow_pickle=False, **weights)
         data = {
+            "keras": state.model is not None,
             "constraints": entries,
             "tflite": state.tflite is not None,
             "wrapped": state.wrapped is not None,

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.compress.cache import Checkpoints
-from tinygen.compress.int8 import facts
-from tinygen.compress.log import CompressionLog, StepRecord
+from tinygen.compress.converted import UNMEASURED, Int8Model, task_without_samples
+from tinygen.compress.int8 import facts, int8_weights, own_kernel
+from tinygen.compress.log import CompressionLog, StepRecord, shown
 from tinygen.compress.metrics import drop
 from tinygen.compress.recipe import Recipe
 from tinygen.compress.replay import standardize
@@ -27,7 +28,7 @@ from tinygen.compress.train import predict, seed_everything
 from tinygen.load.dataset import Dataset
 from tinygen.load.source import hash_source
 
-__all__ = ["Outcome", "run_recipe", "with_conversion"]
+__all__ = ["Outcome", "run_on_int8", "run_recipe", "with_conversion"]
 
 Array = NDArray[Any]
 FLOAT, FAKE, INT8 = "float", "fake-quantized", "int8"
@@ -39,7 +40,6 @@ class Outcome:
 
     Attributes:
         state: with an int8 flatbuffer; that of the last good step if one fell below its floor.
-        reference: the original float model's outputs on all samples.
         missed: the step that fell below its floor, or ``None``.
     """
 
@@ -54,7 +54,7 @@ class Outcome:
 class _Run:
     """A recipe at work."""
 
-    original: Any
+    start: State
     recipe: Recipe
     steps: tuple[Step, ...]
     task: Task
@@ -63,13 +63,23 @@ class _Run:
     say: Callable[[str], None]
     checkpoints: Checkpoints
     resume: bool
-    allow_custom_code: bool
-    baseline: dict[str, float] = field(default_factory=dict)
+    allow_custom_code: bool = False
+    baseline: dict[str, float | None] = field(default_factory=dict)
     records: list[StepRecord] = field(default_factory=list)
+
+    def outcome(self, hashes: tuple[str, str]) -> Outcome:
+        """Do all of it.
+
+        Args:
+            hashes: of the model and the data, for the log.
+        """
+        self.measure_baseline()
+        state, missed = self.run()
+        return Outcome(state, self.task, self.split, self.finish(state, missed, hashes), missed)
 
     def run(self) -> tuple[State, StepRecord | None]:
         """The last good state, and the record of the step that missed its floor."""
-        state = State(self.original)
+        state = self.start
         for index, step in enumerate(self.steps, 1):
             fresh, record = self._step(index, step, state)
             self.records.append(record)
@@ -81,13 +91,17 @@ class _Run:
     def measure_baseline(self) -> None:
         """The uncompressed model's metric, in float and, converted alone, in int8."""
         validation = self.split.validation
-        self.baseline[FLOAT] = self.task.measure(self.task.reference[validation], validation)
+        measured = self.task.measure(self.task.reference[validation], validation) if len(validation) else None
+        if self.start.tflite is not None:
+            self.baseline |= {FLOAT: None, INT8: measured}
+            return
+        self.baseline[FLOAT] = measured
         plain = next((step for step in self.steps if isinstance(step, Ptq)), Ptq())
         name = hashlib.sha256(repr((plain, self.recipe.prefix_hash(()))).encode()).hexdigest()
         found = self.checkpoints.load(name) if self.resume else None
         if found is None:
             self.say("converting the uncompressed model to int8, to compare with")
-            state = State(self.original)
+            state = self.start
             start = time.monotonic()
             state = RUN["ptq"](state, plain, self._context(0))
             metric = self._measure(state)
@@ -105,12 +119,14 @@ class _Run:
             return found[0], self._judged(found[1], step)
         self.say(place)
         context = self._context(index, lambda text: self.say(f"{place}: {text}"))
-        seed_everything(context.seed)
+        if state.model is not None:
+            seed_everything(context.seed)
         start = time.monotonic()
         fresh = RUN[step.kind](state, step, context)
         record = self._record(index, step, fresh, context, time.monotonic() - start)
         self.checkpoints.save(prefix, fresh, record)
-        self.say(f"{place}: {record.target} {self.task.metric} {record.before:.4f} -> {record.after:.4f}")
+        if record.after is not None:
+            self.say(f"{place}: {record.target} {self.task.metric} {shown(record.before)} -> {shown(record.after)}")
         return fresh, record
 
     def _prefix(self, count: int) -> str:
@@ -147,9 +163,11 @@ class _Run:
         data = {name: getattr(record, name) for name in StepRecord.__dataclass_fields__}
         return StepRecord(**{**data, "max_drop": self.recipe.floor(step)})
 
-    def _measure(self, state: State) -> float:
-        """The metric on the validation split, of the furthest form that there is."""
+    def _measure(self, state: State) -> float | None:
+        """The metric on the validation split, of the furthest form that there is; ``None`` without samples."""
         chosen = self.split.validation
+        if len(chosen) == 0:
+            return None
         x = self.task.x[chosen]
         if state.tflite is not None:
             self.say(f"running the reference interpreter on {len(x)} samples")
@@ -167,7 +185,7 @@ class _Run:
         return Context(
             task=self.task,
             split=self.split,
-            original=self.original,
+            original=self.start.model,
             source=self.source,
             folder=Path(self.recipe.folder or "."),
             seed=self.recipe.seed * 1000 + index,
@@ -177,9 +195,10 @@ class _Run:
 
     def finish(self, state: State, missed: StepRecord | None, hashes: tuple[str, str]) -> CompressionLog:
         """The log of the whole run."""
-        float_metric = self.task.measure(
-            predict(state.model, self.task.x[self.split.validation]), self.split.validation
-        )
+        chosen = self.split.validation
+        float_metric = None
+        if state.model is not None:
+            float_metric = self.task.measure(predict(state.model, self.task.x[chosen]), chosen)
         last = self.records[-1]
         known = missed is None and last.target == INT8
         return CompressionLog(
@@ -193,6 +212,7 @@ class _Run:
             split=self.split.to_dict(),
             steps=tuple(self.records),
             status="ok" if missed is None else "floor",
+            notes=() if len(chosen) else (UNMEASURED,),
         )
 
 
@@ -227,21 +247,41 @@ def run_recipe(
     say(f"running the float model on {len(dataset)} samples")
     task = make_task(dataset, (predict(original, dataset.inputs[0].astype(np.float32)),), recipe.metric, source)
     split = split_samples(task, recipe.validation, recipe.selection, recipe.seed)
-    run = _Run(
-        original=original,
-        recipe=recipe,
-        steps=with_conversion(recipe.steps),
-        task=task,
-        split=split,
-        source=source,
-        say=say,
-        checkpoints=Checkpoints(cache, f"{hashes[0]}/{hashes[1]}/{_code_hash()}"),
-        resume=resume,
-        allow_custom_code=allow_custom_code,
-    )
-    run.measure_baseline()
-    state, missed = run.run()
-    return Outcome(state, task, split, run.finish(state, missed, hashes), missed)
+    checkpoints = _checkpoints(cache, hashes)
+    steps = with_conversion(recipe.steps)
+    run = _Run(State(original), recipe, steps, task, split, source, say, checkpoints, resume, allow_custom_code)
+    return run.outcome(hashes)
+
+
+def run_on_int8(
+    model: Int8Model,
+    dataset: Dataset | None,
+    recipe: Recipe,
+    *,
+    hashes: tuple[str, str],
+    cache: Path,
+    resume: bool,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Compress a model that is int8 already, by a recipe that ``read_int8`` has accepted; without TensorFlow.
+
+    Args:
+        dataset: fitted to the model; ``None`` leaves everything unmeasured.
+
+    Raises:
+        TinygenError: as ``run_recipe``.
+    """
+    source = model.interface.name
+    if dataset is None:
+        task, split = task_without_samples()
+    else:
+        say(f"running the reference interpreter on {len(dataset)} samples")
+        task = model.task(dataset, recipe.metric)
+        split = split_samples(task, recipe.validation, recipe.selection, recipe.seed)
+    weights = int8_weights(bytearray(model.tflite))
+    start = State(None, tflite=model.tflite, bindings={w.operator: own_kernel(w) for w in weights})
+    steps = with_conversion(recipe.steps)
+    return _Run(start, recipe, steps, task, split, source, say, _checkpoints(cache, hashes), resume).outcome(hashes)
 
 
 def with_conversion(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -256,6 +296,10 @@ def _target(state: State) -> str:
     if state.tflite is not None:
         return INT8
     return FLOAT if state.wrapped is None else FAKE
+
+
+def _checkpoints(cache: Path, hashes: tuple[str, str]) -> Checkpoints:
+    return Checkpoints(cache, f"{hashes[0]}/{hashes[1]}/{_code_hash()}")
 
 
 def _code_hash() -> str:

@@ -6,6 +6,7 @@ made stays valid.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from tinygen.compress.kernels import Kernel, Key, columns, kernels
 from tinygen.compress.train import Variables
 from tinygen.ir import Array
 
-__all__ = ["Int8Weights", "TensorFacts", "bind", "facts", "int8_weights", "write_clusters"]
+__all__ = ["Int8Weights", "TensorFacts", "bind", "facts", "int8_weights", "own_kernel", "write_clusters"]
 
 # Operator -> (kind, position of the weights among its inputs, of the bias).
 _OPERATORS = {
@@ -47,7 +48,7 @@ class Int8Weights:
         input_scale: of the operator's input.
         input_tensor: its index.
         input_zero_point: of the input.
-        shared: another operator reads the same bytes, so that they must not change.
+        shared: something else reads the same bytes, so that they must not change.
     """
 
     operator: int
@@ -114,11 +115,13 @@ def int8_weights(content: bytearray) -> list[Int8Weights]:
 
     model = tflite.Model.GetRootAs(content)
     graph = model.Subgraphs(0)
-    readers: dict[int, int] = {}
-    for i in range(graph.OperatorsLength()):
-        for tensor in set(graph.Operators(i).InputsAsNumpy().tolist()) - {-1}:
-            buffer = graph.Tensors(tensor).Buffer()
-            readers[buffer] = readers.get(buffer, 0) + 1
+    readers = Counter(
+        graph.Tensors(tensor).Buffer()
+        for i in range(graph.OperatorsLength())
+        for tensor in set(graph.Operators(i).InputsAsNumpy().tolist()) - {-1}
+    )
+    # Writers of files may store equal scales once.
+    owners = Counter(_address(_scales(graph.Tensors(i))) for i in range(graph.TensorsLength()))
     names = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
     found = []
     for i in range(graph.OperatorsLength()):
@@ -126,15 +129,21 @@ def int8_weights(content: bytearray) -> list[Int8Weights]:
         code = model.OperatorCodes(operator.OpcodeIndex())
         entry = _OPERATORS.get(names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), ""))
         if entry is not None:
-            weights = _open(model, graph, i, entry, readers)
+            weights = _open(model, graph, i, entry, readers, owners)
             if weights is not None:
                 found.append(weights)
     return found
 
 
 def _open(
-    model: Any, graph: Any, index: int, entry: tuple[str, int, int], readers: Mapping[int, int]
+    model: Any,
+    graph: Any,
+    index: int,
+    entry: tuple[str, int, int],
+    readers: Mapping[int, int],
+    owners: Mapping[int, int],
 ) -> Int8Weights | None:
+    """One operator's weights; ``None`` if they are not constant, or not int8 in a quantized operator."""
     import tflite
 
     kind, weights_at, bias_at = entry
@@ -144,27 +153,55 @@ def _open(
     if tensor.Type() != tflite.TensorType.INT8 or data.DataIsNone():
         return None
     source = inputs[2 if kind == "transposed" else 0]
-    fed = graph.Tensors(source).Quantization()
-    bias = bias_scales = None
-    shared = readers.get(tensor.Buffer(), 0) > 1
+    fed = graph.Tensors(source)
+    scales, bias, bias_scales = _scales(tensor), None, None
+    if not scales.size or not _scales(fed).size:
+        return None
+    shared = readers[tensor.Buffer()] > 1 or owners[_address(scales)] > 1
     if len(inputs) > bias_at and inputs[bias_at] >= 0:
         bias_tensor = graph.Tensors(inputs[bias_at])
         wide = bias_tensor.Type() == tflite.TensorType.INT64
         bias = model.Buffers(bias_tensor.Buffer()).DataAsNumpy().view(np.int64 if wide else np.int32)
-        bias_scales = bias_tensor.Quantization().ScaleAsNumpy()
-        shared = shared or readers.get(bias_tensor.Buffer(), 0) > 1
+        bias_scales = _scales(bias_tensor)
+        shared = shared or readers[bias_tensor.Buffer()] > 1 or owners[_address(bias_scales)] > 1
     return Int8Weights(
         operator=index,
         kind=kind,
         stored=data.DataAsNumpy().view(np.int8).reshape(tensor.ShapeAsNumpy()),
-        scales=tensor.Quantization().ScaleAsNumpy(),
+        scales=scales,
         bias=bias,
         bias_scales=bias_scales,
-        input_scale=float(fed.ScaleAsNumpy()[0]),
-        input_zero_point=int(fed.ZeroPointAsNumpy()[0]),
+        input_scale=float(_scales(fed)[0]),
+        input_zero_point=int(fed.Quantization().ZeroPointAsNumpy()[0]),
         input_tensor=int(source),
         shared=shared,
     )
+
+
+def _scales(tensor: Any) -> NDArray[np.float32]:
+    """A view of a tensor's scales; empty without."""
+    quantization = tensor.Quantization()
+    if quantization is None or quantization.ScaleLength() == 0:
+        return np.zeros(0, np.float32)
+    scales: NDArray[np.float32] = quantization.ScaleAsNumpy()
+    return scales
+
+
+def _address(array: NDArray[np.float32]) -> int:
+    return int(array.__array_interface__["data"][0]) if array.size else 0
+
+
+def own_kernel(weights: Int8Weights) -> Kernel:
+    """A name and kind for weights of which no Keras layer is known."""
+    inputs, channels = weights.matrix.shape
+    kind, shape = weights.kind, weights.stored.shape
+    if kind == "conv" and all(d == 1 for d in shape[1:-1]):
+        kind = "pointwise"
+    layout = {
+        "depthwise": (inputs, channels, 1),
+        "transposed": (inputs // shape[-1], channels, shape[-1]),
+    }
+    return Kernel(f"operator_{weights.operator}", "weights", kind, layout.get(kind, (inputs, channels)))
 
 
 def bind(tflite: bytes, model: Any) -> tuple[dict[int, Kernel], list[str]]:
@@ -208,7 +245,7 @@ def write_clusters(
         found = clusters[kernel.key]
         try:
             if weights.shared:
-                raise ValueError("another operator reads the same bytes")
+                raise ValueError("something else reads the same bytes")
             weights.write(found.int8_codes(variables[kernel.key].numpy()), found.scales)
         except ValueError as error:
             left.append(f'"{kernel.layer}": its values are as the converter rounded them: {error}')
@@ -220,7 +257,7 @@ class TensorFacts:
     """What one operator's int8 weights turn out to have.
 
     Attributes:
-        layer: name of the Keras layer, or ``operator 5``.
+        layer: name of the Keras layer, or ``operator_5``.
         zeros: share of zeros.
         values: different values in the tensor.
         values_per_channel: most different values in one output channel.
@@ -240,12 +277,12 @@ def facts(tflite: bytes, bindings: Mapping[int, Kernel]) -> list[TensorFacts]:
     result = []
     for weights in int8_weights(bytearray(tflite)):
         matrix = weights.matrix
-        kernel = bindings.get(weights.operator)
+        kernel = bindings.get(weights.operator) or own_kernel(weights)
         result.append(
             TensorFacts(
                 operator=weights.operator,
-                layer=f"operator {weights.operator}" if kernel is None else kernel.layer,
-                kind=weights.kind if kernel is None else kernel.kind,
+                layer=kernel.layer,
+                kind=kernel.kind,
                 weights=matrix.size,
                 zeros=round(float((matrix == 0).mean()), 4),
                 values=len(np.unique(matrix)),

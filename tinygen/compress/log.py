@@ -10,7 +10,7 @@ from typing import Any
 from tinygen import __version__
 from tinygen.compress.metrics import drop
 
-__all__ = ["CompressionLog", "StepRecord"]
+__all__ = ["CompressionLog", "StepRecord", "shown"]
 
 SCHEMA = 1
 
@@ -22,7 +22,8 @@ class StepRecord:
     Attributes:
         index: from 1.
         target: what the metric was measured on: ``float`` model or ``int8`` flatbuffer.
-        before, after: the metric on the validation split; ``before`` is that of the step before on the same target.
+        before, after: the metric on the validation split; ``before`` is that of the step before on the same target;
+            ``None`` if there were no samples.
         drop: how much worse than the uncompressed model on the same target.
         max_drop: its floor; ``None`` for none.
         kept: what the model keeps from now on, layer by layer.
@@ -35,9 +36,9 @@ class StepRecord:
     index: int
     kind: str
     target: str
-    before: float
-    after: float
-    drop: float
+    before: float | None
+    after: float | None
+    drop: float | None
     max_drop: float | None
     seconds: float
     kept: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class StepRecord:
     @property
     def missed(self) -> bool:
         """Whether the step fell below its floor."""
-        return self.max_drop is not None and self.drop > self.max_drop + 1e-9
+        return self.max_drop is not None and self.drop is not None and self.drop > self.max_drop + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,22 @@ class CompressionLog:
     """A whole run.
 
     Attributes:
-        baseline: the uncompressed model's metric, as ``float`` and as ``int8``.
-        float_metric, int8_metric: the compressed model's.
+        data_sha256: empty if there were no samples.
+        metric: what was measured; empty if nothing was.
+        baseline: the uncompressed model's metric, as ``float`` (``None`` for .tflite) and as ``int8``.
+        float_metric, int8_metric: the compressed model's; ``None`` where there is no such model, or no sample.
         split: sizes, and which samples judged.
         status: ``ok``, or ``floor`` when a step fell below its floor and the one before was kept.
+        notes: on the run as a whole.
     """
 
     recipe: Mapping[str, Any]
     model_sha256: str
     data_sha256: str
     metric: str
-    baseline: Mapping[str, float]
-    float_metric: float
-    int8_metric: float
+    baseline: Mapping[str, float | None]
+    float_metric: float | None
+    int8_metric: float | None
     split: Mapping[str, Any]
     steps: tuple[StepRecord, ...]
     status: str = "ok"
@@ -78,9 +82,19 @@ class CompressionLog:
     tinygen: str = __version__
 
     @property
-    def int8_drop(self) -> float:
+    def int8_drop(self) -> float | None:
         """How much worse than the uncompressed int8 model."""
         return drop(self.metric, self.baseline["int8"], self.int8_metric)
+
+    @property
+    def verdict(self) -> str:
+        """A clause for people: what the compressed model is worth, and on which samples."""
+        if self.int8_metric is None:
+            return "not measured, for want of samples"
+        return (
+            f"int8 {self.metric} {shown(self.int8_metric)}, {shown(self.baseline['int8'])} without, "
+            f"on the {self.split['validation']} samples of the validation split"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -98,6 +112,11 @@ class CompressionLog:
         parts["steps"] = tuple(record_from(step) for step in data["steps"])
         parts["notes"] = tuple(data["notes"])
         return cls(**parts)
+
+
+def shown(value: float | None, spec: str = ".4f") -> str:
+    """A metric for people; a dash where nothing was measured."""
+    return "-" if value is None else format(value, spec)
 
 
 def record_from(data: Mapping[str, Any]) -> StepRecord:

@@ -5,7 +5,7 @@ Each function takes outputs [samples, …] and what they should be; higher is be
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,17 @@ def mse(outputs: Array, targets: Array) -> float:
     return float(np.mean((outputs.reshape(len(outputs), -1) - targets.reshape(len(targets), -1)) ** 2))
 
 
-def drop(metric: str, before: float, after: float) -> float:
-    """How much worse ``after`` is: a difference for shares, relative for errors; negative if it is better."""
+@overload
+def drop(metric: str, before: float, after: float) -> float: ...
+@overload
+def drop(metric: str, before: float | None, after: float | None) -> float | None: ...
+def drop(metric: str, before: float | None, after: float | None) -> float | None:
+    """How much worse ``after`` is: a difference for shares, relative for errors; negative if it is better.
+
+    ``None`` if either was not measured.
+    """
+    if before is None or after is None:
+        return None
     if metric in LOWER_IS_BETTER:
         return (after - before) / max(before, 1e-12)
     return before - after

@@ -47,8 +47,9 @@ class _Ports:
 
         graph = schema.Model.GetRootAs(tflite).Subgraphs(0)
         self.input_index = int(graph.Inputs(0))
-        self._types: dict[int, type[np.signedinteger[Any]]] = {
+        self._types: dict[int, type[np.integer[Any]]] = {
             schema.TensorType.INT8: np.int8,
+            schema.TensorType.UINT8: np.uint8,
             schema.TensorType.INT16: np.int16,
         }
         self._input, self._output = (graph.Tensors(index) for index in (graph.Inputs(0), graph.Outputs(0)))

@@ -29,7 +29,7 @@ class State:
     """A model on its way.
 
     Attributes:
-        model: float ``tf_keras.Model``, with the projected weights.
+        model: float ``tf_keras.Model``, with the projected weights; ``None`` for a model that came as .tflite.
         constraints: what its kernels keep, by (layer, attribute).
         wrapped: the same with fake quantization, from ``qat`` on.
         tflite: the int8 flatbuffer, from ``ptq`` on.
@@ -55,7 +55,7 @@ class Context:
     """One step's surroundings.
 
     Attributes:
-        original: the float model as it was given: the teacher.
+        original: the float model as it was given: the teacher; ``None`` for .tflite.
         source: the model file's name, for messages.
         folder: where a recipe's own files are.
         seed: this step's.

@@ -173,7 +173,15 @@ def _judged(compiled: Compiled, vectors: Vectors, verified: Verified | None) -> 
         return NOT_JUDGED
     loaded = compiled.loaded
     positions = None if loaded.compressed is None else loaded.compressed.validation.tolist()
-    return judge(compiled.interface, vectors, verified, loaded.dataset, loaded.float_outputs, positions)
+    return judge(
+        compiled.interface,
+        vectors,
+        verified,
+        loaded.dataset,
+        loaded.float_outputs,
+        positions,
+        loaded.original_outputs,
+    )
 
 
 def _write_results(

@@ -38,6 +38,8 @@ class LoadedModel:
         dataset: the samples; of a compressed model, only those that nothing was trained on or chosen by.
         float_outputs: the float model's outputs on all samples of ``dataset``, before compression; ``None`` for
             .tflite.
+        original_outputs: of the model before compression, float if there is such a model; ``None`` where no other
+            than the one at hand is known.
         compressed: what a recipe made of it, if there was one.
     """
 
@@ -48,6 +50,7 @@ class LoadedModel:
     graph: Graph
     dataset: Dataset | None
     float_outputs: tuple[NDArray[Any], ...] | None
+    original_outputs: tuple[NDArray[Any], ...] | None
     notes: tuple[str, ...]
     compressed: Compressed | None = None
 
@@ -95,12 +98,14 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
         sha256 = hash_source(path)
         dataset = load_dataset(options.data) if options.data else None
     float_outputs: tuple[NDArray[Any], ...] | None = None
+    original: tuple[NDArray[Any], ...] | None = None
     notes: tuple[str, ...] = ()
     compressed = None
     if options.recipe is not None:
         with stages.stage("compress", f"compressing by recipe {options.recipe}"):
             compressed = compress(options, kind, dataset, stages.progress)
-        flatbuffer, dataset, float_outputs = compressed.tflite, *judged_samples(compressed, dataset)
+        flatbuffer, dataset, original = compressed.tflite, *judged_samples(compressed, dataset)
+        float_outputs = None if kind is SourceKind.TFLITE else original
         notes = (compression_note(compressed),)
     elif kind is SourceKind.TFLITE:
         flatbuffer = read_flatbuffer(path)
@@ -110,8 +115,9 @@ def load_model(options: ModelOptions, stages: Stages) -> LoadedModel:
                 path, kind, dataset, allow_custom_code=options.allow_custom_code, on_progress=stages.progress
             )
         flatbuffer, float_outputs, notes = conversion.tflite, conversion.float_outputs, conversion.notes
+        original = float_outputs
     graph = read_graph(flatbuffer, source=path.name, name=name)
-    return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, notes, compressed)
+    return LoadedModel(name, path.name, sha256, flatbuffer, graph, dataset, float_outputs, original, notes, compressed)
 
 
 def compile_model(

@@ -64,8 +64,8 @@ def _compressed(options: ModelOptions, kind: SourceKind, dataset: Dataset | None
 def judged_samples(
     compressed: Compressed, dataset: Dataset | None
 ) -> tuple[Dataset | None, tuple[NDArray[Any], ...] | None]:
-    """The validation split, and the uncompressed float model's outputs on it: accuracy on samples that the model
-    was trained on would say nothing."""
+    """The validation split, and the uncompressed model's outputs on it: accuracy on samples that the model was
+    trained on would say nothing."""
     if dataset is None:
         return None, None
     chosen = compressed.validation
@@ -74,16 +74,14 @@ def judged_samples(
 
 
 def compression_note(compressed: Compressed) -> str:
-    """One sentence for the report."""
+    """A sentence or two for the report."""
     log = compressed.log
-    return (
-        f"Compressed by recipe {log.recipe['name']}: int8 {log.metric} {log.int8_metric:.4f}, "
-        f"{log.baseline['int8']:.4f} without, on the {log.split['validation']} samples of the validation split, "
-        "from which the vectors are taken, too."
-    )
+    vectors = ", from which the vectors are taken, too" if log.int8_metric is not None else ""
+    return " ".join((f"Compressed by recipe {log.recipe['name']}: {log.verdict}{vectors}.", *log.notes))
 
 
 def write_compressed(folder: Path, name: str, compressed: Compressed) -> None:
-    """Write ``<name>.keras`` and ``compress.json``."""
-    (folder / f"{name}.keras").write_bytes(compressed.keras)
+    """Write ``<name>.keras``, unless the model came as .tflite, and ``compress.json``."""
+    if compressed.keras is not None:
+        (folder / f"{name}.keras").write_bytes(compressed.keras)
     (folder / "compress.json").write_text(compressed.log.to_json(), encoding="utf-8")

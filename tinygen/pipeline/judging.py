@@ -61,6 +61,7 @@ def judge(
     dataset: Dataset | None,
     float_outputs: tuple[Array, ...] | None,
     positions: Sequence[int] | None = None,
+    original_outputs: tuple[Array, ...] | None = None,
 ) -> Judgement:
     """Measure what the data allow: nothing for random vectors or for several inputs or outputs.
 
@@ -68,6 +69,8 @@ def judge(
         dataset: where the vectors are from.
         float_outputs: of the float model on all of ``dataset``.
         positions: of the samples of ``dataset`` in the user's file, if it is a part of that.
+        original_outputs: what agreement is measured against, on all of ``dataset``: those of the model before
+            compression; by default the float model's, or else the reference's own.
     """
     if dataset is None or vectors.origin != "data" or (len(interface.inputs), len(interface.outputs)) != (1, 1):
         return NOT_JUDGED
@@ -81,7 +84,10 @@ def judge(
         "board": _real(port, np.stack(said)),
     }
     try:
-        task = _task(interface, vectors, dataset, outputs)
+        known = float_outputs if original_outputs is None else original_outputs
+        original = outputs["int8"] if known is None else known[0][chosen].astype(np.float32)
+        assert original is not None
+        task = _task(interface, vectors, dataset, original)
     except InputError:  # data without a meaning for this model: a build is verified all the same
         return NOT_JUDGED
     everything = np.arange(len(chosen))
@@ -112,8 +118,8 @@ def _real(port: Port, stored: Array) -> Array:
     return values.reshape(len(values), *(port.shape[1:] if port.shape[:1] == (1,) else port.shape))
 
 
-def _task(interface: ModelInterface, vectors: Vectors, dataset: Dataset, outputs: dict[str, Array | None]) -> Task:
-    """What the model is for, by the vectors that ran.
+def _task(interface: ModelInterface, vectors: Vectors, dataset: Dataset, original: Array) -> Task:
+    """What the model is for, by the vectors that ran and the original model's outputs for them.
 
     Raises:
         InputError: labels that don't belong to this model.
@@ -126,9 +132,7 @@ def _task(interface: ModelInterface, vectors: Vectors, dataset: Dataset, outputs
     else:
         real = _real(port, np.stack([vector[0] for vector in vectors.inputs]))
     y = None if dataset.y is None else dataset.y[chosen]
-    out = outputs["int8"] if outputs["float"] is None else outputs["float"]
-    assert out is not None
-    return make_task(Dataset((real,), y, dataset.path), (out,), "auto", interface.name)
+    return make_task(Dataset((real,), y, dataset.path), (original,), "auto", interface.name)
 
 
 def _measurable(task: Task) -> tuple[str, ...]:

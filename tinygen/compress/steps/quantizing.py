@@ -51,6 +51,9 @@ def qat(state: State, settings: Qat, context: Context) -> State:
 
 def ptq(state: State, settings: Ptq, context: Context) -> State:
     """Convert to int8 with ranges from the training split; then write shared values exactly."""
+    if state.model is None:
+        context.notes.append("int8 already: weights and ranges stay as the file has them")
+        return state
     task = context.task
     data = Dataset((task.x[context.split.train],), None, context.source).spread(settings.calibration_samples)
     source = SourceModel.from_keras(state.model)

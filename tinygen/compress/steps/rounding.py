@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.compress.constraints import Mask, fit_clusters
-from tinygen.compress.int8 import Int8Weights, int8_weights
+from tinygen.compress.int8 import Int8Weights, int8_weights, own_kernel
 from tinygen.compress.kernels import Kernel, from_columns, override, select
 from tinygen.compress.running import input_means
-from tinygen.compress.settings import RoundCluster, SparsifyInt8
+from tinygen.compress.settings import RoundCluster, SparsifyInt8, Step
 from tinygen.compress.state import Context, State
 
 __all__ = ["clustered", "round_cluster", "sparsified", "sparsify_int8"]
 
 Array = NDArray[Any]
-_MEANS_SAMPLES = 32
+_MEANS_SAMPLES = 128
 
 
 def round_cluster(state: State, settings: RoundCluster, context: Context) -> State:
     """Weighted k-means on the int8 weights; zeros of pruned layers stay zeros."""
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
-    for weights, kernel in _chosen(content, state, settings.layers, settings.skip, context):
+    for weights, kernel in _chosen(content, state, settings, context):
         values = override(kernel, settings.per_layer, settings.values)
         before = weights.real
         pruned = getattr(state.constraints.get(kernel.key), "keep", None) is not None
@@ -47,7 +47,7 @@ def sparsify_int8(state: State, settings: SparsifyInt8, context: Context) -> Sta
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
     constraints = dict(state.constraints)
-    for weights, kernel in _chosen(content, state, settings.layers, settings.skip, context):
+    for weights, kernel in _chosen(content, state, settings, context):
         before = weights.real
         codes = sparsified(weights.matrix, settings.sparsity, settings.threshold)
         weights.write(codes)
@@ -93,25 +93,18 @@ def _flatbuffer(state: State) -> bytes:
     return state.tflite
 
 
-def _chosen(
-    content: bytearray, state: State, layers: tuple[str, ...], skip: tuple[str, ...], context: Context
-) -> Iterator[tuple[Int8Weights, Kernel]]:
+def _chosen(content: bytearray, state: State, settings: Step, context: Context) -> Iterator[tuple[Int8Weights, Kernel]]:
     """The weights that a step means, with the layers that they come from."""
-    known = {w.operator: state.bindings.get(w.operator, _nameless(w)) for w in int8_weights(content)}
-    wanted = {kernel.key for kernel in select(list(known.values()), layers, skip, "int8")}
+    known = {w.operator: state.bindings.get(w.operator) or own_kernel(w) for w in int8_weights(content)}
+    wanted = {kernel.key for kernel in select(list(known.values()), settings.layers, settings.skip, settings.kind)}
     for weights in int8_weights(content):
         kernel = known[weights.operator]
         if kernel.key not in wanted:
             continue
         if weights.shared:
-            context.left_alone.append(f'"{kernel.layer}": two operators read the same weights')
+            context.left_alone.append(f'"{kernel.layer}": something else reads the same bytes')
             continue
         yield weights, kernel
-
-
-def _nameless(weights: Int8Weights) -> Kernel:
-    # As a dense layer's kernel: [inputs, channels].
-    return Kernel(f"operator_{weights.operator}", "weights", "dense", weights.matrix.shape)
 
 
 def _input_means(state: State, context: Context) -> dict[int, Array]:
