@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from tinygen import errors
 from tinygen.errors import InternalError, TinygenError, ToolError
 
-__all__ = ["Message", "progress", "run_child", "serve"]
+__all__ = ["CrashError", "Message", "progress", "run_child", "serve"]
 
 PROGRESS_PREFIX = "progress: "
 _DETAIL_LINES = 12
@@ -60,6 +60,16 @@ class Message:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
+class CrashError(ToolError):
+    """A child died, or left no answer.
+
+    Attributes:
+        how: a clause for people: ``SIGSEGV killed the process``.
+    """
+
+    how = ""
+
+
 def run_child(
     module: str,
     request: Message,
@@ -69,6 +79,7 @@ def run_child(
     on_progress: Callable[[str], None] | None = None,
     environment: Mapping[str, str] | None = None,
     crash_hint: str = "",
+    keep_words: bool = False,
 ) -> Message:
     """Run ``python -m module`` on a request, in its own process group, and return its answer.
 
@@ -80,10 +91,12 @@ def run_child(
         on_progress: called with each progress text, on a thread of its own.
         environment: variables set on top of this process's.
         crash_hint: what to try when the child dies of a signal.
+        keep_words: add what the child wrote on stderr to the details of the errors that it raised.
 
     Raises:
         TinygenError: the one that the child raised, of the same class and with the same text.
-        ToolError: the child was killed by a signal, left no answer, or exceeded the time limit.
+        CrashError: the child was killed by a signal, or left no answer.
+        ToolError: it exceeded the time limit.
         InternalError: the child stopped on an exception that nobody foresaw.
     """
     with tempfile.TemporaryDirectory(prefix="tinygen-") as name:
@@ -93,8 +106,9 @@ def run_child(
         if status != 0 or not (directory / "answer.json").is_file():
             raise _crash(subject, module, status, directory / "stderr", crash_hint)
         answer = _read(directory / "answer")
+        words = _last_lines(directory / "stderr") if keep_words else []
     if "error" in answer.values:
-        raise _revive(answer.values["error"])
+        raise _revive(answer.values["error"], words)
     return answer
 
 
@@ -169,7 +183,7 @@ def _run(
         except subprocess.TimeoutExpired:
             raise ToolError(
                 f"{subject} took more than {time_limit:g} s and was stopped",
-                hint="Give it a higher time limit, or a smaller model.",
+                hint="Give it a higher time limit, a smaller model, or fewer samples.",
             ) from None
         reader.join(timeout=5)
         return status
@@ -199,7 +213,7 @@ def _follow(stream: IO[bytes], on_progress: Callable[[str], None] | None) -> Non
             on_progress(line.removeprefix(PROGRESS_PREFIX))
 
 
-def _crash(subject: str, module: str, status: int, stderr: Path, crash_hint: str) -> ToolError:
+def _crash(subject: str, module: str, status: int, stderr: Path, crash_hint: str) -> CrashError:
     if status < 0:
         how = f"{_signal_name(-status)} killed the process"
     elif status:
@@ -209,11 +223,13 @@ def _crash(subject: str, module: str, status: int, stderr: Path, crash_hint: str
     hint = crash_hint
     if -status == signal.SIGKILL:
         hint = f"The machine probably ran out of memory. {_MEMORY_HINT}"
-    return ToolError(
+    error = CrashError(
         f"{subject} failed: {how}",
         hint=hint,
         details=[f"command: python -m {module}", *_last_lines(stderr)],
     )
+    error.how = how
+    return error
 
 
 def _signal_name(number: int) -> str:
@@ -241,11 +257,11 @@ def _flatten(error: TinygenError) -> dict[str, Any]:
     }
 
 
-def _revive(record: Mapping[str, Any]) -> TinygenError:
+def _revive(record: Mapping[str, Any], words: Sequence[str]) -> TinygenError:
     cls = getattr(errors, record["class"], InternalError)
     if not (isinstance(cls, type) and issubclass(cls, TinygenError)):
         cls = InternalError
-    return cls(record["message"], hint=record["hint"], details=record["details"])
+    return cls(record["message"], hint=record["hint"], details=[*record["details"], *words])
 
 
 def _write(stem: Path, message: Message) -> None:

@@ -82,6 +82,14 @@ def test_other_deaths(child, body: str, message: str) -> None:  # type: ignore[n
     assert ("memory" in caught.value.hint) == ("SIGKILL" in body)
 
 
+def test_what_the_child_wrote_goes_with_its_error_where_asked(child) -> None:  # type: ignore[no-untyped-def]
+    body = "print('first words', file=sys.stderr, flush=True)\nraise DataError('bad')"
+    for keep_words, words in ((True, ("first words",)), (False, ())):
+        with pytest.raises(DataError, match="bad") as caught:
+            child(body, keep_words=keep_words)
+        assert caught.value.details == words
+
+
 def test_memory_limit(child) -> None:  # type: ignore[no-untyped-def]
     body = "import resource\nresource.setrlimit(resource.RLIMIT_DATA, (1 << 29, 1 << 29))\nbytearray(1 << 30)"
     with pytest.raises(ToolError, match="out of memory"):

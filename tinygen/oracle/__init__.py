@@ -5,7 +5,7 @@ tinygen along. ``InProcessOracle`` is for tests that run thousands of models tha
 """
 
 from tinygen.oracle.arena import tflm_arena_bytes
-from tinygen.oracle.child import reference_outputs, reference_tensors
 from tinygen.oracle.interpreter import InProcessOracle
+from tinygen.oracle.reference import reference_outputs, reference_tensors
 
 __all__ = ["InProcessOracle", "reference_outputs", "reference_tensors", "tflm_arena_bytes"]

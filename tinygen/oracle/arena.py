@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygen.child import Message, run_child
+from tinygen.child import CrashError, Message, run_child
 from tinygen.errors import ToolError
 
 __all__ = ["tflm_arena_bytes"]
@@ -55,7 +55,7 @@ def tflm_arena_bytes(tflite: bytes, *, name: str = "model") -> int:
                 on_progress=remember,
             )
             return int(answer.values["arena_bytes"])
-        except ToolError:
+        except CrashError:
             if tried <= too_small:
                 raise
             too_small = tried  # it died of this size

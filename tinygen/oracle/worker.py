@@ -1,50 +1,33 @@
-"""The child process of ``tinygen.oracle.child``: ``python -m tinygen.oracle.worker DIR``.
-
-Reads ``DIR/model.tflite``, ``DIR/request.json`` and ``DIR/inputs.npz``; writes ``DIR/outputs.npz`` and
-exits with 0, or writes ``DIR/error.txt`` and exits with one of ``child.EXIT_CODES``. The only other lines on
-stderr are the interpreter's own.
-"""
+"""The child process of ``tinygen.oracle.reference``: runs vectors through the interpreter."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-
 import numpy as np
 
-from tinygen.errors import TinygenError
-from tinygen.ir import Array
-from tinygen.oracle.child import EXIT_CODES
+from tinygen.child import Message, serve
 from tinygen.oracle.interpreter import InProcessOracle
 
-__all__ = ["main"]
+__all__ = ["handle"]
 
 
-def main(folder: Path) -> int:
-    """Serve the request in ``folder`` and return the exit code."""
-    try:
-        np.savez(folder / "outputs.npz", **_serve(folder))  # type: ignore[arg-type]
-    except TinygenError as error:
-        (folder / "error.txt").write_text(error.message, encoding="utf-8")
-        return next(code for code, kind in EXIT_CODES.items() if isinstance(error, kind))
-    return 0
+def handle(request: Message) -> Message:
+    """Run all vectors of a request.
 
-
-def _serve(folder: Path) -> dict[str, Array]:
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    with np.load(folder / "inputs.npz", allow_pickle=False) as stored:
-        columns = [stored[f"input{i}"] for i in range(len(stored.files))]
+    Request: values ``preserve_all``, ``arena_bytes`` (null for ample), ``tensors`` (whether to return the last vector's
+    tensors instead of all outputs); arrays ``tflite``, ``input0``, …, each with one row for each vector.
+    Answer: arrays ``output0``, …, or ``tensor<index>``.
+    """
+    inputs = dict(request.arrays)
+    tflite = inputs.pop("tflite").tobytes()
     oracle = InProcessOracle(
-        (folder / "model.tflite").read_bytes(),
-        preserve_all=request["preserve_all"],
-        arena_bytes=request["arena_bytes"],
+        tflite, preserve_all=request.values["preserve_all"], arena_bytes=request.values["arena_bytes"]
     )
+    columns = [inputs[f"input{i}"] for i in range(len(inputs))]
     outputs = [oracle.run(*vector) for vector in zip(*columns, strict=True)]
-    if request["tensors"]:
-        return {f"tensor{t}": value for t, value in oracle.tensors().items()}
-    return {f"output{i}": np.stack(column) for i, column in enumerate(zip(*outputs, strict=True))}
+    if request.values["tensors"]:
+        return Message(arrays={f"tensor{t}": value for t, value in oracle.tensors().items()})
+    return Message(arrays={f"output{i}": np.stack(column) for i, column in enumerate(zip(*outputs, strict=True))})
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    serve(handle)
