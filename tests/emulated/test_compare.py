@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,10 @@ import pytest
 from support.cli import tinygen
 from support.firmware import needs_arm_gcc, needs_qemu
 from support.sample_models import small_cnn
+from support.tflm import library
 
 pytestmark = [needs_arm_gcc, needs_qemu]
 
-TFLM = os.environ.get("TINYGEN_TFLM", "")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -95,15 +94,18 @@ def test_table_and_what_does_not_fit(folder: Path) -> None:
     assert [row["failure"]["exit_code"] for row in json.loads(done.out)["rows"]] == [3, 3]
 
 
-@pytest.mark.skipif(not TFLM, reason="TINYGEN_TFLM names no built TensorFlow Lite Micro")
-def test_both_runtimes(folder: Path) -> None:
-    """TensorFlow Lite Micro has one row, whatever the modes, and gives the same answers for more flash."""
-    arguments = ("compare", "small.tflite", "-b", "stm32f4", "-d", "data.npz", "--runtimes", "aot,tflm", "--tflm", TFLM)
-    done = tinygen(*arguments, "--vectors", "5", "--out", "both", "--json", cwd=folder)
+@pytest.mark.parametrize("board", ["stm32f4", "mps2-an500"])
+def test_both_runtimes(folder: Path, board: str) -> None:
+    """TensorFlow Lite Micro has one row, whatever the modes, and gives the same answers for more of everything."""
+    tflm = library(board, "CMSIS-NN").library
+    arguments = ("compare", "small.tflite", "-b", board, "-d", "data.npz", "--runtimes", "aot,tflm", "--tflm", tflm)
+    done = tinygen(*arguments, "--vectors", "5", "--out", f"both-{board}", "--json", cwd=folder)
     assert done.code == 0, done.err
     rows = json.loads(done.out)["rows"]
     assert [(row["mode"], row["runtime"]) for row in rows] == [("size", "aot"), ("balanced", "aot"), ("", "tflm")]
     assert all(row["failure"] is None and row["agreement"] == 1.0 for row in rows)
+    for figure in ("flash_bytes", "ram_bytes", "instructions"):
+        assert rows[2][figure] > rows[1][figure] > 0
     assert not rows[2]["frontier"]
 
 

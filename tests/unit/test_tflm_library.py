@@ -15,7 +15,7 @@ from tinygen.build.archive import ArchiveError, Core, core_of, defined_symbols, 
 from tinygen.build.sizes import Sizes, Symbol
 from tinygen.build.tflm import LIBRARY, find_tflm, require_cxx, with_readable_names
 from tinygen.build.toolchain import find_toolchain
-from tinygen.errors import ToolError
+from tinygen.errors import OptionError, ToolError
 
 INTERPRETER = "_ZN6tflite16MicroInterpreter15AllocateTensorsEv"
 PRINTF = "_Z11MicroPrintfPKcz"
@@ -114,6 +114,39 @@ def test_a_library_in_an_exported_tree(tree: Path, place: str) -> None:
     assert chosen.library == tree / place
     assert chosen.third_party == tree / "third_party"
     assert not chosen.has_cmsis_nn
+
+
+def test_the_library_that_is_named(checkout: Path) -> None:
+    """Of a checkout with several, the one that the user wants; the headers are those around it."""
+    reference = checkout / "gen" / "cortex_m_generic_cortex-m4+fp_release_gcc" / "lib" / LIBRARY
+    chosen = find_tflm(reference, CPU)
+    assert (chosen.root, chosen.library, chosen.has_cmsis_nn) == (checkout, reference, False)
+    other = checkout / "gen" / "cortex_m_generic_cortex-m7+fp_default_cmsis_nn_gcc" / "lib" / LIBRARY
+    with pytest.raises(ToolError, match="no library") as caught:
+        find_tflm(other, CPU)
+    assert len(caught.value.details) == 1
+
+
+def test_a_library_for_another_core_is_said_to_be_one(checkout: Path) -> None:
+    reference = checkout / "gen" / "cortex_m_generic_cortex-m4+fp_release_gcc" / "lib" / LIBRARY
+    own, other = find_tflm(reference, CPU), find_tflm(reference, load_board("mps2-an500").cpu)
+    assert own.is_made_for_core
+    assert "another core" not in own.note
+    assert not other.is_made_for_core
+    assert "for another core (Armv7E-M, single-precision FPU, hard-float)" in other.note
+
+
+def test_cores_and_compilers_that_it_is_not_linked_for(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_library(tree / LIBRARY)
+    with pytest.raises(OptionError, match="for Arm cores only, not for rv32imac") as core:
+        find_tflm(tree, load_board("qemu-riscv32").cpu)
+    assert "--runtime aot" in core.value.hint
+    with pytest.raises(OptionError, match="needs GCC: Zig"):
+        find_tflm(tree, CPU, "zig")
+    monkeypatch.setenv("PATH", str(tree))
+    with pytest.raises(ToolError, match="arm-none-eabi-gcc is not on the PATH") as missing:
+        find_tflm(tree, CPU)
+    assert "libstdc++-arm-none-eabi-newlib" in missing.value.hint
 
 
 def test_flags_follow_from_symbols(tree: Path) -> None:

@@ -128,12 +128,12 @@ def build_arena_image(
         ToolError: the compiler is missing or failed.
         BudgetError: the image does not fit the board's memory.
     """
-    toolchain = find_toolchain(board.cpu)
+    compiler = find_toolchain(board.cpu, "gcc")  # find_tflm() lets no other link a library
     tree = Tree.create(package, model, board, work_dir, tflm, _DEFAULT)
-    require_cxx(toolchain, tree.work_dir)
+    require_cxx(compiler, tree.work_dir)
     jobs = tree.arena_objects(arena_bytes)
-    compile_all(toolchain, jobs, tree.work_dir)
-    link = _Linker(toolchain, board, tree.work_dir, tree.work_dir, tree.libraries())
+    compile_all(compiler, jobs, tree.work_dir)
+    link = _Linker(compiler, board, tree.work_dir, tree.work_dir, tree.libraries())
     return link(f"{model.name}_arena", jobs, vectors=False)[0]
 
 

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from tinygen.board import Cpu
 from tinygen.build.archive import ArchiveError, Core, core_of, defined_symbols, member_with
 from tinygen.build.sizes import Sizes
-from tinygen.build.toolchain import CXX_FLAGS, Failure, Toolchain, find_toolchain, run_tool
-from tinygen.errors import ToolError
+from tinygen.build.toolchain import CXX_FLAGS, HINTS, Failure, Kind, Toolchain, find_toolchain, run_tool
+from tinygen.errors import OptionError, ToolError
 
 __all__ = ["HOW_TO_GET", "LIBRARY", "Tflm", "find_tflm", "require_cxx", "with_readable_names"]
 
@@ -54,6 +54,7 @@ class Tflm:
         library: the static library.
         third_party: folder of flatbuffers, gemmlowp and ruy.
         symbols: what the library defines.
+        is_made_for_core: it was compiled for exactly the board's core, not for one whose code that runs, too.
         note: which library it is and why, a sentence for reports.
     """
 
@@ -61,6 +62,7 @@ class Tflm:
     library: Path
     third_party: Path
     symbols: Mapping[str, int]
+    is_made_for_core: bool
     note: str
 
     @property
@@ -108,34 +110,63 @@ def _int8_symbol(operator: str) -> str:
     return f"_ZN6tflite{len(name)}{name}Ev"
 
 
-def find_tflm(root: Path, cpu: Cpu) -> Tflm:
+def find_tflm(place: Path, cpu: Cpu, toolchain: Kind | None = None) -> Tflm:
     """Choose the library for a core: of those that run on it the most alike, with CMSIS-NN if there is one.
 
     Args:
-        root: an upstream checkout, or an exported tree.
+        place: an upstream checkout, or an exported tree; or one library in it, if it has to be that one.
+        toolchain: the compiler that the user asked for.
 
     Raises:
-        ToolError: it is neither, has no library for this core, or the compiler is missing.
+        OptionError: the core or the compiler is one that TensorFlow Lite Micro is not linked for.
+        ToolError: ``place`` is none of these, has no library for this core, or the compiler is missing.
     """
-    root = root.resolve()
-    if not (root / _HEADER).is_file():
-        raise ToolError(f"{root}: not TensorFlow Lite Micro: {_HEADER} is not there", hint=HOW_TO_GET)
+    compiler = _compiler(cpu, toolchain)
+    place = place.resolve()
+    root = _root(place)
     third_party = _third_party(root)
-    core = _core_of_board(find_toolchain(cpu))
-    found = {path: _examined(path) for place in _LIBRARY_PLACES for path in sorted(root.glob(place))}
+    core = _core_of_board(compiler)
+    paths = [place] if place.is_file() else [p for pattern in _LIBRARY_PLACES for p in sorted(root.glob(pattern))]
+    found = {path: _examined(path) for path in paths}
     usable = [(path, *what) for path, what in found.items() if not isinstance(what, str) and core.runs(what[0])]
     if not usable:
         lines = [f"{p.relative_to(root)}: {w if isinstance(w, str) else f'for {w[0]}'}" for p, w in found.items()]
         raise ToolError(
-            f"{root}: no library of TensorFlow Lite Micro for this core ({core})",
+            f"{place}: no library of TensorFlow Lite Micro for this core ({core})",
             details=lines or ["no library at all in gen/*/lib, lib and the folder itself"],
             hint=f"Build it there: `{_make_command(cpu)}`.",
         )
-    library, _, symbols = max(usable, key=lambda u: (core.likeness(u[1]), _CMSIS_NN in u[2], _MICRO_PRINTF not in u[2]))
+    library, made_for, symbols = max(
+        usable, key=lambda u: (core.likeness(u[1]), _CMSIS_NN in u[2], _MICRO_PRINTF not in u[2])
+    )
     kernels = "with CMSIS-NN" if _CMSIS_NN in symbols else "with reference kernels"
     others = f", chosen of {len(usable)} that run on this core" if len(usable) > 1 else ""
-    note = f"TensorFlow Lite Micro's library is {library.relative_to(root)}, {kernels}{others}."
-    return Tflm(root, library, third_party, symbols, note)
+    other = "" if made_for == core else f" It was compiled for another core ({made_for}), whose code this one runs."
+    note = f"TensorFlow Lite Micro's library is {library.relative_to(root)}, {kernels}{others}.{other}"
+    return Tflm(root, library, third_party, symbols, made_for == core, note)
+
+
+def _compiler(cpu: Cpu, kind: Kind | None) -> Toolchain:
+    """GCC for Arm: it alone brings the C and C++ libraries that upstream's library asks for."""
+    if cpu.startup != "cortex_m":
+        raise OptionError(
+            f"--runtime tflm: TensorFlow Lite Micro is linked for Arm cores only, not for {cpu.core}",
+            hint="The ahead-of-time runtime (--runtime aot) runs on every board.",
+        )
+    if kind == "zig":
+        raise OptionError("--runtime tflm needs GCC: Zig brings no C++ library for microcontrollers")
+    if shutil.which(f"{cpu.toolchain}-gcc") is None:
+        hint = HINTS.get(cpu.toolchain, "")
+        raise ToolError(f"{cpu.toolchain}-gcc is not on the PATH; --runtime tflm needs it", hint=f"{hint} {_GET_CXX}")
+    return find_toolchain(cpu, "gcc")
+
+
+def _root(place: Path) -> Path:
+    folders = place.parents if place.is_file() else (place,)
+    for folder in folders:
+        if (folder / _HEADER).is_file():
+            return folder
+    raise ToolError(f"{place}: not TensorFlow Lite Micro: {_HEADER} is not there", hint=HOW_TO_GET)
 
 
 def _third_party(root: Path) -> Path:
@@ -168,8 +199,6 @@ def _core_of_board(toolchain: Toolchain) -> Core:
 
 
 def _make_command(cpu: Cpu) -> str:
-    if not cpu.core.startswith("cortex-m"):
-        return f"make -f {_MAKEFILE} TARGET=riscv32_generic BUILD_TYPE=release microlite"
     fpu = "+fp" if cpu.has_fpu and cpu.core in ("cortex-m4", "cortex-m7") else ""
     options = f"TARGET=cortex_m_generic TARGET_ARCH={cpu.core}{fpu} OPTIMIZED_KERNEL_DIR=cmsis_nn BUILD_TYPE=release"
     return f"make -f {_MAKEFILE} {options} microlite"

@@ -30,14 +30,14 @@ def chosen_tflm(options: BuildOptions, board: Board) -> Tflm | None:
     """The library to link, ``None`` for the ahead-of-time runtime.
 
     Raises:
-        OptionError: ``--runtime tflm`` without ``--tflm``.
+        OptionError: ``--runtime tflm`` without ``--tflm``, or for a core or a compiler that it is not linked for.
         ToolError: there is no library for the board's core.
     """
     if options.runtime == "aot":
         return None
     if options.tflm is None:
         raise OptionError("--runtime tflm: no TensorFlow Lite Micro to link; pass --tflm DIR", hint=HOW_TO_GET)
-    return find_tflm(options.tflm, board.cpu)
+    return find_tflm(options.tflm, board.cpu, options.toolchain)
 
 
 def with_measured_arena(
