@@ -12,7 +12,7 @@ from support.firmware import needs_arm_gcc, needs_qemu
 from support.shared import model_file
 
 from tinygen.compress.int8 import int8_weights
-from tinygen.compress.steps.rounding import clustered, sparsified
+from tinygen.compress.rewriting import clustered, sparsified
 
 pytestmark = [pytest.mark.slow, needs_arm_gcc, needs_qemu]
 
@@ -22,7 +22,7 @@ def compressed(name: str, values: int, zeros: float) -> bytes:
     content = bytearray(model_file(name).read_bytes())
     for weights in int8_weights(content):
         if zeros:
-            weights.write(sparsified(weights.matrix, zeros, 0))
+            weights.write(sparsified(weights.matrix, zeros))
         codes, _ = clustered(weights, values, per_channel=False, keep_zeros=zeros > 0, rescale=False)
         weights.write(codes)
     return bytes(content)

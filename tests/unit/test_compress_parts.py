@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygen.compress import metrics
+from tinygen.compress.allocation import Demand, allocate, bits_of
 from tinygen.compress.constraints import Mask, fit_clusters, pattern_mask, smallest_mask
 from tinygen.compress.kernels import Kernel, columns, from_columns, override, select
 from tinygen.compress.kmeans import best_centers
@@ -177,7 +178,38 @@ def test_suggestions_give_easy_layers_fewer_values() -> None:
         for layer, row in changes.items()
         for values, change in zip((16, 8, 4), row, strict=True)
     ]
+    rows += [{"layer": layer, "form": "255 values", "output_change": 0.0} for layer in changes]
+    assert suggest(rows, [255, 16, 8, 4]) == suggest(rows, [16, 8, 4])
     assert suggest(rows, [16, 8, 4]) == {"easy": 8, "hard": 16, "plain": 16}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_allocation_is_the_best_of_all_within_the_budget(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ladder = (2, 4, 8, 16, 255)
+    changes = np.sort(rng.exponential(size=(4, 5)))[:, ::-1]
+    demands = [
+        Demand(f"layer{i}", int(rng.integers(50, 5000)), dict(zip(ladder, row.tolist(), strict=True)))
+        for i, row in enumerate(changes)
+    ]
+
+    def bits(values: tuple[int, ...]) -> int:
+        return sum(d.weights * bits_of(v) for d, v in zip(demands, values, strict=True))
+
+    def change(values: tuple[int, ...]) -> float:
+        return sum(d.changes[v] for d, v in zip(demands, values, strict=True))
+
+    budget = int(rng.uniform(1, 8) * sum(d.weights for d in demands))
+    best = min(change(values) for values in itertools.product(ladder, repeat=4) if bits(values) <= budget)
+    found = allocate(demands, budget)
+    assert found is not None
+    chosen = tuple(found[d.layer] for d in demands)
+    assert bits(chosen) <= budget and change(chosen) == pytest.approx(best, rel=1e-3)
+    assert allocate(demands, sum(d.least_bits for d in demands) - 1) is None
+
+
+def test_bits_as_firmware_stores_them() -> None:
+    assert [bits_of(values) for values in (2, 3, 4, 5, 8, 9, 16, 17, 255)] == [1, 2, 2, 3, 3, 4, 4, 8, 8]
 
 
 def test_a_log_survives_json() -> None:

@@ -76,6 +76,15 @@ def test_steps_that_come_too_late(kinds: list[str], late: str) -> None:
     assert f"{late}: comes too late" in caught.value.details[0]
 
 
+def test_a_budget_of_bits_needs_a_table_to_spend_it_by() -> None:
+    cluster = {"kind": "cluster", "bits": 3.0}
+    for steps in ([cluster], [cluster, {"kind": "sensitivity"}], [{"kind": "sensitivity", "values": []}, cluster]):
+        with pytest.raises(OptionError) as caught:
+            parse_recipe({"name": "r", "step": steps}, "r")
+        assert "(cluster): bits: needs a sensitivity step with values before it" in caught.value.details[0]
+    assert parse_recipe({"name": "r", "step": [{"kind": "sensitivity"}, cluster]}, "r").steps
+
+
 def test_order_that_is_fine() -> None:
     kinds = ["finetune", "sensitivity", "prune", "cluster", "qat", "finetune", "ptq", "round_cluster", "sensitivity"]
     recipe = parse_recipe({"name": "r", "step": [{"kind": kind} for kind in kinds]}, "r")

@@ -89,7 +89,7 @@ def test_steps_that_no_tflite_can_go_through(folder: Path, arguments: tuple[str,
     assert done.code == 2 and expected in done.err
     assert not (folder / "refused").exists()
     if "float model" in expected:
-        assert "cluster, ptq" in done.err  # what to try instead
+        assert "cluster, mixed-post, ptq" in done.err  # what to try instead
 
 
 def test_a_missed_floor(folder: Path) -> None:

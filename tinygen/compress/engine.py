@@ -20,6 +20,7 @@ from tinygen.compress.metrics import drop
 from tinygen.compress.recipe import Recipe
 from tinygen.compress.replay import standardize
 from tinygen.compress.running import oracle_outputs
+from tinygen.compress.sensitivity import TABLE
 from tinygen.compress.settings import Phase, Ptq, Step
 from tinygen.compress.state import Context, State
 from tinygen.compress.steps import RUN
@@ -191,6 +192,7 @@ class _Run:
             seed=self.recipe.seed * 1000 + index,
             say=say or self.say,
             allow_custom_code=self.allow_custom_code,
+            sensitivity=next((r.details[TABLE] for r in reversed(self.records) if TABLE in r.details), ()),
         )
 
     def finish(self, state: State, missed: StepRecord | None, hashes: tuple[str, str]) -> CompressionLog:

@@ -31,7 +31,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from tinygen.compress.settings import STEPS, Phase, Step
+from tinygen.compress.settings import STEPS, Phase, Sensitivity, Step
 from tinygen.errors import OptionError
 
 __all__ = ["METRICS", "Recipe", "find_recipe", "parse_recipe", "shipped_recipes"]
@@ -197,8 +197,12 @@ def _step(cls: type[Step], entry: Mapping[str, Any], place: str, problems: list[
 def _check_order(steps: list[Step], problems: list[str]) -> None:
     """Steps work on the float model, then under fake quantization, then on the int8 file."""
     reached, since = Phase.FLOAT, ""
+    measured = False
     for number, step in enumerate(steps, 1):
         phase = step.phase
+        measured = measured or (isinstance(step, Sensitivity) and bool(step.values))
+        if getattr(step, "bits", 0) and not measured:
+            problems.append(f"step {number} ({step.kind}): bits: needs a sensitivity step with values before it")
         if phase == Phase.ANY:
             continue
         if step.kind == "finetune" and reached < Phase.QAT:

@@ -7,68 +7,125 @@ one sample; the mean squared change of the outputs is finer, and orders layers e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.compress import metrics
-from tinygen.compress.constraints import fit_clusters, smallest_mask
+from tinygen.compress.constraints import Mask, fit_clusters, smallest_mask
 from tinygen.compress.fold import fold_batchnorm
+from tinygen.compress.int8 import int8_weights
 from tinygen.compress.kernels import Kernel, Key
-from tinygen.compress.settings import Sensitivity
+from tinygen.compress.rewriting import chosen_weights, clustered, correct_bias, means_of_inputs, sparsified
+from tinygen.compress.running import oracle_outputs
+from tinygen.compress.settings import ALL_VALUES, Sensitivity
 from tinygen.compress.state import Context, State, variables_of
 from tinygen.compress.train import predict
 
-__all__ = ["sensitivity", "suggest"]
+__all__ = ["TABLE", "sensitivity", "suggest"]
 
 Array = NDArray[Any]
+# Where a record's details hold the table.
+TABLE = "sensitivity"
+_INT8_SAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Few values, or a share of zeros; the other is 0."""
+
+    values: int = 0
+    zeros: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return f"{self.values} values" if self.values else f"{self.zeros:.0%} zeros"
 
 
 def sensitivity(state: State, settings: Sensitivity, context: Context) -> State:
     """Fill the log's ``details["sensitivity"]``: one row for each layer and form; the model stays as it is.
 
-    Measured on the training split, on the float model with BatchNorm folded and weights on int8's grid: the
-    validation split is kept for judging the result of the choice.
+    Measured on the training split: the validation split is kept for judging the result of the choice. Of a float
+    model, BatchNorm is folded and weights lie on int8's grid.
     """
-    model, _ = fold_batchnorm(state.model)
-    variables = variables_of(model)
+    count = settings.samples if state.tflite is None else min(settings.samples, _INT8_SAMPLES)
     train = context.split.train
-    sample = train[np.linspace(0, len(train) - 1, min(settings.samples, len(train))).astype(int)]
+    sample = train[np.linspace(0, len(train) - 1, min(count, len(train))).astype(int)]
     x = context.task.x[sample]
-    plain = predict(model, x)
-    base = context.task.measure(plain, sample)
+    forms = [*map(_Form, settings.values), *(_Form(zeros=share) for share in settings.sparsity)]
+    trials = _float_trials if state.tflite is None else _int8_trials
+    plain, *changed = trials(state, settings, context, forms, x)
+    base = context.task.measure(plain[2], sample)
     rows = []
-    for kernel in context.chosen(model, replace(settings)):
-        context.say(f'"{kernel.layer}"')
-        weights = variables[kernel.key].numpy()
-        for form, changed in _forms(kernel, weights, settings):
-            variables[kernel.key].assign(changed)
-            outputs = predict(model, x)
-            measured = context.task.measure(outputs, sample)
-            rows.append(
-                {
-                    "layer": kernel.layer,
-                    "kind": kernel.kind,
-                    "weights": kernel.size,
-                    "form": form,
-                    "metric": round(measured, 6),
-                    "drop": round(metrics.drop(context.task.metric, base, measured), 6),
-                    "output_change": float(np.mean((outputs - plain) ** 2)),
-                }
-            )
-        variables[kernel.key].assign(weights)
-    context.details["sensitivity"] = rows
+    for kernel, form, outputs in changed:
+        measured = context.task.measure(outputs, sample)
+        rows.append(
+            {
+                "layer": kernel.layer,
+                "kind": kernel.kind,
+                "weights": kernel.size,
+                "form": form.text,
+                "values": form.values,
+                "metric": round(measured, 6),
+                "drop": round(metrics.drop(context.task.metric, base, measured), 6),
+                "output_change": float(np.mean((outputs - plain[2]) ** 2)),
+            }
+        )
+    context.details[TABLE] = rows
+    context.details["samples"] = len(sample)
     context.details["suggested_values"] = suggest(rows, sorted(settings.values, reverse=True))
     return state
 
 
-def _forms(kernel: Kernel, weights: Array, settings: Sensitivity) -> Iterator[tuple[str, Array]]:
-    for values in settings.values:
-        yield f"{values} values", fit_clusters(weights, kernel.kind, values).project(weights)
-    for share in settings.sparsity:
-        yield f"{share:.0%} zeros", smallest_mask(weights, share).project(weights)
+_Trial = tuple[Kernel, _Form, Array]
+_PLAIN = (Kernel("", "", "", ()), _Form())
+
+
+def _float_trials(
+    state: State, settings: Sensitivity, context: Context, forms: list[_Form], x: Array
+) -> Iterator[_Trial]:
+    """The float model's outputs as it is, and with each layer in each form."""
+    model, _ = fold_batchnorm(state.model)
+    variables = variables_of(model)
+    yield *_PLAIN, predict(model, x)
+    for kernel in context.chosen(model, settings):
+        context.say(f'"{kernel.layer}"')
+        weights = variables[kernel.key].numpy()
+        mask = state.constraints.get(kernel.key)
+        keep = mask.keep if isinstance(mask, Mask) else None
+        for form in forms:
+            rule = (
+                fit_clusters(weights, kernel.kind, form.values, keep=keep)
+                if form.values
+                else smallest_mask(weights, form.zeros)
+            )
+            variables[kernel.key].assign(rule.project(weights))
+            yield kernel, form, predict(model, x)
+        variables[kernel.key].assign(weights)
+
+
+def _int8_trials(
+    state: State, settings: Sensitivity, context: Context, forms: list[_Form], x: Array
+) -> Iterator[_Trial]:
+    """The same of an int8 file, by the reference interpreter."""
+    assert state.tflite is not None
+    yield *_PLAIN, oracle_outputs(state.tflite, x)
+    means = means_of_inputs(state.tflite, x)
+    for chosen, kernel in chosen_weights(bytearray(state.tflite), state, settings, context):
+        context.say(f'"{kernel.layer}"')
+        for form in forms:
+            content = bytearray(state.tflite)
+            weights = next(w for w in int8_weights(content) if w.operator == chosen.operator)
+            before = weights.real
+            if form.values:
+                pruned = state.is_pruned(kernel.key)
+                weights.write(*clustered(weights, form.values, per_channel=False, keep_zeros=pruned, rescale=True))
+            else:
+                weights.write(sparsified(weights.matrix, form.zeros))
+            correct_bias(weights, before, means)
+            yield kernel, form, oracle_outputs(bytes(content), x)
 
 
 def suggest(rows: list[dict[str, Any]], ladder: list[int]) -> dict[str, int]:
@@ -76,7 +133,11 @@ def suggest(rows: list[dict[str, Any]], ladder: list[int]) -> dict[str, int]:
 
     The measure is ``output_change``, compared with the median of what the most values of the ladder cost: layers
     that are easy take fewer values, and the hardest keep the most. It fits a ``per_layer`` table.
+
+    Args:
+        ladder: numbers of values, the most first; all of int8's save nothing, and are never suggested.
     """
+    ladder = [values for values in ladder if values < ALL_VALUES]
     if not ladder:
         return {}
     change: dict[Key, float] = {(r["layer"], r["form"]): r["output_change"] for r in rows}

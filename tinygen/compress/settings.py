@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 __all__ = [
+    "ALL_VALUES",
     "STEPS",
     "Cluster",
     "Distill",
@@ -77,7 +78,8 @@ def _pattern(value: Any) -> str:
 
 _SHARE = _between(0, 1, open_high=True)
 _POSITIVE_SHARE = _between(0, 1, open_low=True)
-_VALUES = _between(2, 255)
+ALL_VALUES = 255  # symmetric int8
+_VALUES = _between(2, ALL_VALUES)
 _EPOCHS = _between(0, 10_000)
 
 
@@ -187,12 +189,15 @@ class Cluster(Training):
 
     Attributes:
         values: at most so many different int8 values; ``per_layer`` overrides it by layer name or glob.
+        bits: if positive, at most so many bits a weight on average; each layer then gets as many values as serve the
+            outputs best, by the table of the sensitivity step before. ``per_layer`` still goes first.
         scope: values for each ``tensor`` (BatchNorm is folded first), or for each output ``channel``.
         preserve_sparsity: zeros stay zeros and are one of the values.
     """
 
     kind: ClassVar[str] = "cluster"
     values: int = _setting(16, _VALUES)
+    bits: float = _setting(0.0, _between(0, 8))
     scope: str = _setting("tensor", _one_of("tensor", "channel"))
     preserve_sparsity: bool = True
     per_layer: Mapping[str, int] = _setting({}, _each(_VALUES))
@@ -317,6 +322,8 @@ class RoundCluster(Step):
 
     Attributes:
         values: at most so many; ``per_layer`` overrides it by layer name or glob.
+        bits: if positive, at most so many bits a weight on average; each layer then gets as many values as serve the
+            outputs best, by the table of the sensitivity step before. ``per_layer`` still goes first.
         scope: for each ``tensor``, or for each output ``channel``.
         rescale: fit the scale of each channel, too: a closer match at the same size.
         bias_correction: move the biases so that each channel's mean output stays, on the training split.
@@ -325,6 +332,7 @@ class RoundCluster(Step):
     kind: ClassVar[str] = "round_cluster"
     phase: ClassVar[int] = Phase.INT8
     values: int = _setting(16, _VALUES)
+    bits: float = _setting(0.0, _between(0, 8))
     scope: str = _setting("tensor", _one_of("tensor", "channel"))
     rescale: bool = True
     bias_correction: bool = True
@@ -352,10 +360,13 @@ class SparsifyInt8(Step):
 class Sensitivity(Step):
     """What each layer alone costs in a smaller form; changes nothing, fills the log's table.
 
+    Measured on the int8 file where there is one, with biases corrected, else on the float model.
+
     Attributes:
-        values: numbers of clusters to try.
+        values: numbers of clusters to try; 255 is as good as all.
         sparsity: shares of zeros to try.
-        samples: at most so many samples of the training split: the validation split is not to choose forms.
+        samples: at most so many samples of the training split: the validation split is not to choose forms. Of an
+            int8 file at most 100, since the reference interpreter takes its time.
     """
 
     kind: ClassVar[str] = "sensitivity"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class State:
     tflite: bytes | None = None
     bindings: dict[int, Kernel] = field(default_factory=dict)
 
+    def is_pruned(self, key: Key) -> bool:
+        """Whether a kernel has zeros that must stay."""
+        return getattr(self.constraints.get(key), "keep", None) is not None
+
     def with_model(self, model: Any) -> State:
         """Another float model; constraints of layers that are gone or have another shape are given up."""
         shapes = {kernel.key: kernel.shape for kernel in kernels(model)}
@@ -60,6 +64,7 @@ class Context:
         folder: where a recipe's own files are.
         seed: this step's.
         say: progress, for people.
+        sensitivity: the table of the last step that measured one.
         notes: what the step made, for the log.
         left_alone: layers that it could not treat, with reasons.
         details: numbers for the log.
@@ -73,6 +78,7 @@ class Context:
     seed: int
     say: Callable[[str], None]
     allow_custom_code: bool = False
+    sensitivity: Sequence[Mapping[str, Any]] = ()
     notes: list[str] = field(default_factory=list)
     left_alone: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)

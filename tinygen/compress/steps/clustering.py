@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tinygen.compress.allocation import values_of_layers
 from tinygen.compress.constraints import Mask, fit_clusters
 from tinygen.compress.fold import fold_batchnorm
-from tinygen.compress.kernels import override
-from tinygen.compress.settings import Cluster, FoldBatchnorm
+from tinygen.compress.settings import ALL_VALUES, Cluster, FoldBatchnorm
 from tinygen.compress.state import Context, State, variables_of
 
 __all__ = ["cluster", "fold"]
@@ -29,11 +29,16 @@ def cluster(state: State, settings: Cluster, context: Context) -> State:
     state = fold(state, FoldBatchnorm(), context)
     model, constraints = state.model, dict(state.constraints)
     variables = variables_of(model)
-    for kernel in context.chosen(model, settings):
+    chosen = context.chosen(model, settings)
+    values_of = values_of_layers(chosen, settings, context)
+    for kernel in chosen:
+        values = values_of[kernel.layer]
+        if values == ALL_VALUES:
+            context.notes.append(f'"{kernel.layer}": all values of int8')
+            continue
         weights = variables[kernel.key].numpy()
         before = constraints.get(kernel.key)
         keep = before.keep if isinstance(before, Mask) and settings.preserve_sparsity else None
-        values = override(kernel, settings.per_layer, settings.values)
         per_channel = settings.scope == "channel"
         constraints[kernel.key] = fit_clusters(weights, kernel.kind, values, per_channel=per_channel, keep=keep)
         variables[kernel.key].assign(constraints[kernel.key].project(weights))

@@ -5,21 +5,20 @@ After BatchNorm folding every operator's weights are what the chip will store, d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.compress.constraints import Mask, fit_clusters
-from tinygen.compress.int8 import Int8Weights, int8_weights, own_kernel
-from tinygen.compress.kernels import Kernel, from_columns, override, select
-from tinygen.compress.running import input_means
-from tinygen.compress.settings import RoundCluster, SparsifyInt8, Step
+from tinygen.compress.allocation import values_of_layers
+from tinygen.compress.constraints import Mask
+from tinygen.compress.kernels import from_columns
+from tinygen.compress.rewriting import chosen_weights, clustered, correct_bias, means_of_inputs, sparsified
+from tinygen.compress.settings import ALL_VALUES, RoundCluster, SparsifyInt8
 from tinygen.compress.state import Context, State
 
-__all__ = ["clustered", "round_cluster", "sparsified", "sparsify_int8"]
+__all__ = ["round_cluster", "sparsify_int8"]
 
 Array = NDArray[Any]
 _MEANS_SAMPLES = 128
@@ -29,16 +28,21 @@ def round_cluster(state: State, settings: RoundCluster, context: Context) -> Sta
     """Weighted k-means on the int8 weights; zeros of pruned layers stay zeros."""
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
-    for weights, kernel in _chosen(content, state, settings, context):
-        values = override(kernel, settings.per_layer, settings.values)
-        before = weights.real
-        pruned = getattr(state.constraints.get(kernel.key), "keep", None) is not None
-        codes, scales = clustered(
-            weights, values, per_channel=settings.scope == "channel", keep_zeros=pruned, rescale=settings.rescale
-        )
-        weights.write(codes, scales)
-        _correct_bias(weights, before, means)
-        context.notes.append(f'"{kernel.layer}": {len(np.unique(codes))} values')
+    chosen = chosen_weights(content, state, settings, context)
+    values = values_of_layers([kernel for _, kernel in chosen], settings, context)
+    for weights, kernel in chosen:
+        if values[kernel.layer] < ALL_VALUES:
+            before = weights.real
+            codes, scales = clustered(
+                weights,
+                values[kernel.layer],
+                per_channel=settings.scope == "channel",
+                keep_zeros=state.is_pruned(kernel.key),
+                rescale=settings.rescale,
+            )
+            weights.write(codes, scales)
+            correct_bias(weights, before, means)
+        context.notes.append(f'"{kernel.layer}": {len(np.unique(weights.matrix))} values')
     return replace(state, tflite=bytes(content))
 
 
@@ -47,45 +51,15 @@ def sparsify_int8(state: State, settings: SparsifyInt8, context: Context) -> Sta
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
     constraints = dict(state.constraints)
-    for weights, kernel in _chosen(content, state, settings, context):
+    for weights, kernel in chosen_weights(content, state, settings, context):
         before = weights.real
         codes = sparsified(weights.matrix, settings.sparsity, settings.threshold)
         weights.write(codes)
-        _correct_bias(weights, before, means)
+        correct_bias(weights, before, means)
         # A step after this one keeps the zeros.
         constraints[kernel.key] = Mask(from_columns(codes != 0, kernel.kind, kernel.shape))
         context.notes.append(f'"{kernel.layer}": {(codes == 0).mean():.0%} zeros')
     return replace(state, tflite=bytes(content), constraints=constraints)
-
-
-def clustered(
-    weights: Int8Weights, values: int, *, per_channel: bool, keep_zeros: bool, rescale: bool
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """int8 codes [inputs, channels] with few values, and the scales [channels] that go with them."""
-    matrix = weights.matrix
-    scales = np.broadcast_to(weights.scales.astype(np.float64), (matrix.shape[1],))
-    keep = matrix != 0 if keep_zeros else None
-    # The columns are the channels, whatever the operator: kind "conv" says just that.
-    if rescale:
-        real = matrix * scales
-        shared = len(weights.scales) == 1
-        found = fit_clusters(real, "conv", values, per_channel=per_channel, keep=keep, shared_scale=shared)
-        return found.int8_codes(real), np.asarray(found.scales)
-    steps = matrix.astype(np.float64)
-    found = fit_clusters(steps, "conv", values, per_channel=per_channel, keep=keep, shared_scale=True, rounds=0)
-    # In units of the file's own scales, which stay.
-    unit = replace(found, codes=found.codes * found.scales[0], scales=np.ones(matrix.shape[1]))
-    return unit.int8_codes(steps), scales
-
-
-def sparsified(matrix: NDArray[np.int8], sparsity: float, threshold: int) -> NDArray[np.int8]:
-    """The matrix with its smallest magnitudes zero: up to the threshold if there is one, else the share asked for."""
-    size = np.abs(matrix.astype(np.int16))
-    if threshold:
-        return np.where(size > threshold, matrix, 0).astype(np.int8)
-    flat = matrix.ravel().copy()
-    flat[np.argsort(size.ravel(), kind="stable")[: round(sparsity * flat.size)]] = 0
-    return flat.reshape(matrix.shape)
 
 
 def _flatbuffer(state: State) -> bytes:
@@ -93,40 +67,5 @@ def _flatbuffer(state: State) -> bytes:
     return state.tflite
 
 
-def _chosen(content: bytearray, state: State, settings: Step, context: Context) -> Iterator[tuple[Int8Weights, Kernel]]:
-    """The weights that a step means, with the layers that they come from."""
-    known = {w.operator: state.bindings.get(w.operator) or own_kernel(w) for w in int8_weights(content)}
-    wanted = {kernel.key for kernel in select(list(known.values()), settings.layers, settings.skip, settings.kind)}
-    for weights in int8_weights(content):
-        kernel = known[weights.operator]
-        if kernel.key not in wanted:
-            continue
-        if weights.shared:
-            context.left_alone.append(f'"{kernel.layer}": something else reads the same bytes')
-            continue
-        yield weights, kernel
-
-
 def _input_means(state: State, context: Context) -> dict[int, Array]:
-    """Mean input of each operator with weights, by tensor, in stored units."""
-    tflite = _flatbuffer(state)
-    tensors = {w.input_tensor for w in int8_weights(bytearray(tflite))}
-    return input_means(tflite, context.spread(_MEANS_SAMPLES), tensors)
-
-
-def _correct_bias(weights: Int8Weights, before: Array, means: dict[int, Array]) -> None:
-    """Undo the shift that new weights give to each output's mean [Nagel 2019, "Data-free quantization"]."""
-    mean = means.get(weights.input_tensor)
-    if mean is None or weights.bias is None:
-        return
-    real = (mean - weights.input_zero_point) * weights.input_scale  # [input channels]
-    change = weights.real - before  # [inputs, channels]
-    if weights.kind == "depthwise":
-        multiplier = change.shape[1] // len(real)
-        shift = change.sum(axis=0) * np.repeat(real, multiplier)
-    else:
-        repeats = change.shape[0] // len(real)  # input channels lie innermost
-        if repeats * len(real) != change.shape[0]:
-            return
-        shift = (change * np.tile(real, repeats)[:, None]).sum(axis=0)
-    weights.shift_bias(-shift)
+    return means_of_inputs(_flatbuffer(state), context.spread(_MEANS_SAMPLES))
