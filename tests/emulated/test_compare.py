@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from support.cli import tinygen
 from support.firmware import needs_arm_gcc, needs_qemu
+from support.rootless import needs_zig
 from support.sample_models import small_cnn
 from support.tflm import library
 
@@ -92,6 +94,26 @@ def test_table_and_what_does_not_fit(folder: Path) -> None:
     )
     assert done.code == 3
     assert [row["failure"]["exit_code"] for row in json.loads(done.out)["rows"]] == [3, 3]
+
+
+@needs_zig
+def test_the_compiler_that_was_asked_for(folder: Path) -> None:
+    arguments = ("compare", "small.tflite", "-b", "stm32f4", "--modes", "size", "--vectors", "2", "--toolchain", "zig")
+    done = tinygen(*arguments, "--out", "zig", "--json", cwd=folder)
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["rows"]
+    assert json.loads((folder / "zig" / row["folder"] / "report.json").read_text())["toolchain"].startswith("zig ")
+
+
+def test_a_missing_compiler_is_told_before_any_work(folder: Path) -> None:
+    bin_dir = folder / "bin"
+    bin_dir.mkdir()
+    (bin_dir / "qemu-system-arm").symlink_to(str(shutil.which("qemu-system-arm")))
+    arguments = ("compare", "small.tflite", "-b", "stm32f4", "--toolchain", "gcc", "--out", "none")
+    done = tinygen(*arguments, cwd=folder, env={"PATH": str(bin_dir)})
+    assert done.code == 5
+    assert "arm-none-eabi-gcc is not on the PATH" in done.err
+    assert not (folder / "none").exists()
 
 
 @pytest.mark.parametrize("board", ["stm32f4", "mps2-an500"])

@@ -235,12 +235,8 @@ def test_no_port_was_named() -> None:
 
 
 def test_build_and_validate_on_a_real_board(bench: Bench, tmp_path: Path) -> None:
-    """The whole way by the command line, with a board file that says what pyOCD calls the board."""
-    (tmp_path / "small.tflite").write_bytes(small_cnn().build())
-    mine = tmp_path / "mine"
-    shutil.copytree(BOARDS / "stm32f4", mine)
-    text = (mine / "board.toml").read_text()
-    (mine / "board.toml").write_text(text.replace("[flash]\n", '[flash]\npyocd = "stm32f407vg"\n'))
+    """The whole way by the command line."""
+    write_model_and_board(tmp_path)
     options = ("--emulator", "serial", "--port", bench.port, "--vectors", "6")
     done = tinygen("build", "small.tflite", "-b", "./mine/board.toml", "--out", "out", *options, cwd=tmp_path)
     assert done.code == 0, done.err
@@ -251,6 +247,26 @@ def test_build_and_validate_on_a_real_board(bench: Bench, tmp_path: Path) -> Non
     assert (validation["emulator"], validation["mismatches"], validation["ticks_unit"]) == ("serial", 0, "cycles")
     assert validation["instructions_per_inference"] == 0
     assert validation["ticks_per_inference"] > 1000
+
+
+def test_compare_on_a_real_board(bench: Bench, tmp_path: Path) -> None:
+    """Each row is flashed in its turn."""
+    write_model_and_board(tmp_path)
+    options = ("--emulator", "serial", "--port", bench.port, "--vectors", "2", "--out", "out", "--json")
+    done = tinygen("compare", "small.tflite", "-b", "./mine/board.toml", *options, cwd=tmp_path)
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)["rows"]
+    assert [(row["mode"], row["vectors"], row["failure"]) for row in rows] == [("size", 2, None), ("balanced", 2, None)]
+    report = json.loads((tmp_path / "out" / rows[0]["folder"] / "report.json").read_text())
+    assert (report["validation"]["emulator"], report["validation"]["bit_exact"]) == ("serial", True)
+
+
+def write_model_and_board(folder: Path) -> None:
+    """``small.tflite``, and ``mine/board.toml``, which says what pyOCD calls the board."""
+    (folder / "small.tflite").write_bytes(small_cnn().build())
+    shutil.copytree(BOARDS / "stm32f4", folder / "mine")
+    text = (folder / "mine" / "board.toml").read_text()
+    (folder / "mine" / "board.toml").write_text(text.replace("[flash]\n", '[flash]\npyocd = "stm32f407vg"\n'))
 
 
 def test_options_of_a_real_board_need_one(tmp_path: Path) -> None:

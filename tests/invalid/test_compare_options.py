@@ -34,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--data", "none.npz"], "none.npz: no such file"),
         (["--out", "mine"], "tinygen did not make it"),
         (["--board", "toaster"], "toaster"),
+        (["--port", "/dev/ttyACM0"], "they need --emulator serial"),
+        (["--emulator", "serial"], "name the port with --port"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

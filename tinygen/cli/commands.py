@@ -17,6 +17,7 @@ from tinygen.cli.options import (
     model_argument,
     model_options,
     run_options,
+    toolchain_option,
     vector_count,
 )
 
@@ -51,11 +52,7 @@ _mode_option = click.option(
 @click.option("--ram", metavar="SIZE", help="Limit for RAM, such as 20K. [default: the board's]")
 @click.option("--latency", metavar="MS", type=click.FloatRange(min=0, min_open=True), help=_LATENCY)
 @click.option("--cycles/--no-cycles", default=None, help=_CYCLES)
-@click.option(
-    "--toolchain",
-    type=click.Choice(["gcc", "zig"]),
-    help="Compiler. [default: gcc, or zig where that is missing]",
-)
+@toolchain_option
 @click.option("--no-validate", is_flag=True, help="Build only; run nothing.")
 @json_option
 def build(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +14,13 @@ from tinygen.cli.options import (
     json_option,
     model_argument,
     model_options,
+    toolchain_option,
     vector_count,
 )
 from tinygen.errors import OptionError
+
+if TYPE_CHECKING:
+    from tinygen.build import Kind
 
 __all__ = ["compare"]
 
@@ -47,7 +52,14 @@ _VECTORS = 200
     "--latency", metavar="MS", type=click.FloatRange(min=0, min_open=True), help="Limit for each row's latency."
 )
 @click.option("--cycles/--no-cycles", default=None, help="Estimate latency and energy. [default: unless it takes long]")
-@click.option("--emulator", type=click.Choice(["qemu", "renode", "unicorn"]), help="What runs the firmware.")
+@toolchain_option
+@click.option(
+    "--emulator",
+    type=click.Choice(["qemu", "renode", "unicorn", "serial"]),
+    help="What runs the firmware. serial: a real board.",
+)
+@click.option("--port", help="Serial port of a real board, such as /dev/ttyACM0; with --emulator serial.")
+@click.option("--baud", type=click.IntRange(min=300), help="Its speed. [default: the board file's]")
 @click.option("--vectors", help=f"How many samples to run, or 'all'. [default: {_VECTORS}]")
 @click.option(
     "--time-limit", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds for each run."
@@ -70,7 +82,10 @@ def compare(
     ram: str | None,
     latency: float | None,
     cycles: bool | None,
+    toolchain: Kind | None,
     emulator: str | None,
+    port: str | None,
+    baud: int | None,
     vectors: str | None,
     time_limit: float,
     out: Path | None,
@@ -90,12 +105,13 @@ def compare(
     build = BuildOptions(
         model=ModelOptions(model, data, name, allow_custom_code, fresh=not resume),
         board=board,
-        run=RunOptions(emulator, vector_count(vectors, _VECTORS), time_limit),
+        run=RunOptions(emulator, vector_count(vectors, _VECTORS), time_limit, port, baud),
         out=out,
         force=force,
         tflm=tflm,
         flash=flash,
         ram=ram,
+        toolchain=toolchain,
         latency_ms=latency,
         cycles=cycles,
     )

@@ -17,6 +17,7 @@ __all__ = [
     "model_argument",
     "model_options",
     "run_options",
+    "toolchain_option",
     "vector_count",
 ]
 
@@ -27,6 +28,9 @@ model_argument = click.argument("model", type=_PATH)
 board_option = click.option("--board", "-b", required=True, help="Name of a board, or a path to a board.toml.")
 data_option = click.option(
     "--data", "-d", type=_PATH, help="Samples for calibration and validation: .npz with x and optionally y, or .npy."
+)
+toolchain_option = click.option(
+    "--toolchain", type=click.Choice(["gcc", "zig"]), help="Compiler. [default: gcc, or zig where that is missing]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of text.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinygen.board import load_board
-from tinygen.build import Limits
+from tinygen.build import Limits, find_toolchain
 from tinygen.build.tflm import HOW_TO_GET
 from tinygen.codegen import model_name
 from tinygen.compress import find_recipe
@@ -97,6 +97,7 @@ def _check(options: CompareOptions) -> dict[str, str]:
     board = load_board(base.board)
     Limits.of(board, base.flash, base.ram)
     pick_emulator(board, base.run)
+    find_toolchain(board.cpu, base.toolchain)
     check_latency_options(base, board)
     if not base.validate:
         raise OptionError("a comparison runs what it builds")
