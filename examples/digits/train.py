@@ -4,7 +4,7 @@ Writes, beside this file or into the folder given as argument:
     digits.keras   the model, by Keras 3
     digits.npz     held-out samples: x float32 [450, 8, 8, 1] in 0 … 1, y int64 [450]
 
-Needs scikit-learn (`pip install tinygen[dev]`); takes some ten seconds.
+Needs scikit-learn (`pip install 'tinygen[rootless]'` brings it); takes some ten seconds.
 """
 
 from __future__ import annotations
