@@ -100,23 +100,15 @@ def _list(*, as_json: bool) -> None:
 
 
 def _show(result: Compressed, out: Path, console: Console) -> None:
-    from rich.table import Table
-
-    from tinygen.compress import shown
+    from tinygen.report import CompressionReport
+    from tinygen.report.compression import show_steps
+    from tinygen.report.sensitivity import sensitivity_table, show_sensitivity
 
     log = result.log
-    table = Table("step", "measured on", f"{log.metric} before", "after", "drop", "floor", "seconds", box=None)
-    for step in log.steps:
-        floor = "" if step.max_drop is None else f"{step.max_drop:g}"
-        mark = "[red]" if step.missed else ""
-        name = f"{mark}{step.index} {step.kind}"
-        numbers = (shown(step.before), shown(step.after), shown(step.drop, "+.4f"))
-        table.add_row(name, step.target, *numbers, floor, f"{step.seconds:.1f}")
-    console.print(table)
-    for step in log.steps:
-        for line in step.left_alone:
-            console.print(f"[dim]step {step.index} ({step.kind}) left alone:[/] {line}")
-        _show_sensitivity(step.details.get("sensitivity", ()), console)
+    show_steps(CompressionReport.of(log), console)
+    table = sensitivity_table(log)
+    if table is not None:
+        show_sensitivity(table, console)
     _show_tensors(log, console)
     console.print(log.verdict)
     for note in log.notes:
@@ -135,21 +127,3 @@ def _show_tensors(log: CompressionLog, console: Console) -> None:
         table.add_row(fact["layer"], fact["kind"], f"{fact['weights']:,}", f"{fact['zeros']:.0%}", *counts)
     if facts:
         console.print(table)
-
-
-def _show_sensitivity(rows: list[dict[str, object]], console: Console) -> None:
-    """A row for each layer, a column for each form: the drop, and the change of the outputs."""
-    if not rows:
-        return
-    from rich.table import Table
-
-    forms = list(dict.fromkeys(str(row["form"]) for row in rows))
-    table = Table("drop (output change) if", *forms, box=None, header_style="dim")
-    for layer in dict.fromkeys(str(row["layer"]) for row in rows):
-        cells = {
-            str(row["form"]): f"{float(str(row['drop'])):+.4f} ({float(str(row['output_change'])):.1e})"
-            for row in rows
-            if row["layer"] == layer
-        }
-        table.add_row(layer, *(cells.get(form, "") for form in forms))
-    console.print(table)

@@ -14,6 +14,8 @@ from tinygen.load.dataset import Dataset, load_dataset
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.options import ModelOptions
 from tinygen.pipeline.stages import Progress
+from tinygen.report.sensitivity import sensitivity_table
+from tinygen.report.sensitivity_page import render_sensitivity
 
 __all__ = ["compress", "compress_to_folder", "compression_note", "judged_samples", "write_compressed"]
 
@@ -81,7 +83,10 @@ def compression_note(compressed: Compressed) -> str:
 
 
 def write_compressed(folder: Path, name: str, compressed: Compressed) -> None:
-    """Write ``<name>.keras``, unless the model came as .tflite, and ``compress.json``."""
+    """Write ``<name>.keras``, unless the model came as .tflite, ``compress.json``, and what its table looks like."""
     if compressed.keras is not None:
         (folder / f"{name}.keras").write_bytes(compressed.keras)
     (folder / "compress.json").write_text(compressed.log.to_json(), encoding="utf-8")
+    table = sensitivity_table(compressed.log)
+    if table is not None:
+        (folder / "sensitivity.html").write_text(render_sensitivity(table), encoding="utf-8")

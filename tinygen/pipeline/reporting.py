@@ -19,6 +19,7 @@ from tinygen.pipeline.stages import Stages
 from tinygen.pipeline.verifying import Verified
 from tinygen.report import (
     BuildReport,
+    CompressionReport,
     FlashReport,
     LayerReport,
     ModelReport,
@@ -45,6 +46,7 @@ def build_report(
     out: Path,
 ) -> BuildReport:
     """The report of a build that succeeded."""
+    compressed = compiled.loaded.compressed
     return BuildReport(
         name=compiled.interface.name,
         board=board.name,
@@ -77,6 +79,7 @@ def build_report(
         output=str(out),
         optimize=options.model.mode.value,
         toolchain=firmware.compiler,
+        compression=None if compressed is None else CompressionReport.of(compressed.log),
     )
 
 

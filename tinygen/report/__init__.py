@@ -4,11 +4,13 @@ from tinygen.report.html import render_html
 from tinygen.report.model import (
     Accuracy,
     BuildReport,
+    CompressionReport,
     FlashReport,
     LayerReport,
     ModelReport,
     RamReport,
     StageReport,
+    StepReport,
     ValidationReport,
 )
 from tinygen.report.terminal import show_report
@@ -16,11 +18,13 @@ from tinygen.report.terminal import show_report
 __all__ = [
     "Accuracy",
     "BuildReport",
+    "CompressionReport",
     "FlashReport",
     "LayerReport",
     "ModelReport",
     "RamReport",
     "StageReport",
+    "StepReport",
     "ValidationReport",
     "render_html",
     "show_report",

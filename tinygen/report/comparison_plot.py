@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tinygen.report.axis import Axis, Tick, round_range, steps
 from tinygen.report.comparison import LOWER_IS_BETTER, Comparison, ComparisonRow
 
 __all__ = ["Plot", "draw"]
@@ -14,14 +15,6 @@ WIDTH, HEIGHT = 860, 440
 LEFT, RIGHT, TOP, BOTTOM = 90, 30, 20, 60
 _CHARACTER, _LINE = 7.0, 16.0  # of a label in a 12-pixel font, generously
 _RADIUS = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A line of the grid: its place along the axis and its text."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +47,6 @@ class Plot:
     bottom: int = HEIGHT - BOTTOM
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Maps values from ``low`` to ``high`` onto pixels; ``start`` may lie behind ``end``."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 1)
-
-
 def draw(comparison: Comparison) -> Plot | None:
     """Place everything; better is always further up. ``None`` if there is no row with a quality."""
     rows = [(i, row) for i, row in enumerate(comparison.rows, 1) if row.built and row.quality is not None]
@@ -74,11 +54,11 @@ def draw(comparison: Comparison) -> Plot | None:
         return None
     values = [_quality(row) for _, row in rows]
     sizes = [row.flash_bytes for _, row in rows]
-    x_low, x_high, x_step = _range(sizes)
-    y_low, y_high, y_step = _range(values)
-    x_axis = _Axis(x_low, x_high, LEFT, WIDTH - RIGHT)
+    x_low, x_high, x_step = round_range(sizes)
+    y_low, y_high, y_step = round_range(values)
+    x_axis = Axis(x_low, x_high, LEFT, WIDTH - RIGHT)
     upside_down = comparison.metric in LOWER_IS_BETTER
-    y_axis = _Axis(y_low, y_high, *((TOP, HEIGHT - BOTTOM) if upside_down else (HEIGHT - BOTTOM, TOP)))
+    y_axis = Axis(y_low, y_high, *((TOP, HEIGHT - BOTTOM) if upside_down else (HEIGHT - BOTTOM, TOP)))
     places = [(x_axis.at(row.flash_bytes), y_axis.at(_quality(row))) for _, row in rows]
     labels = _place_labels(places, [row.title for _, row in rows])
     points = tuple(
@@ -87,8 +67,8 @@ def draw(comparison: Comparison) -> Plot | None:
     percent = not upside_down
     return Plot(
         points,
-        tuple(Tick(x_axis.at(v), f"{v:,.0f}") for v in _steps(x_low, x_high, x_step)),
-        tuple(Tick(y_axis.at(v), f"{100 * v:.4g} %" if percent else f"{v:.4g}") for v in _steps(y_low, y_high, y_step)),
+        tuple(Tick(x_axis.at(v), f"{v:,.0f}") for v in steps(x_low, x_high, x_step)),
+        tuple(Tick(y_axis.at(v), f"{100 * v:.4g} %" if percent else f"{v:.4g}") for v in steps(y_low, y_high, y_step)),
         _staircase(places),
     )
 
@@ -96,21 +76,6 @@ def draw(comparison: Comparison) -> Plot | None:
 def _quality(row: ComparisonRow) -> float:
     assert row.quality is not None
     return row.quality
-
-
-def _range(values: Sequence[float]) -> tuple[float, float, float]:
-    """Round limits around the values, and a round step: 1, 2 or 5 times a power of ten."""
-    low, high = min(values), max(values)
-    span = high - low or abs(high) * 0.1 or 1.0
-    raw = span / 4
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
-    return math.floor((low - span * 0.1) / step) * step, math.ceil((high + span * 0.1) / step) * step, step
-
-
-def _steps(low: float, high: float, step: float) -> Iterator[float]:
-    for i in range(round((high - low) / step) + 1):
-        yield round(low + i * step, 12)
 
 
 def _staircase(places: Sequence[tuple[float, float]]) -> str:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tinygen import __version__
+from tinygen.compress import CompressionLog
 
 __all__ = [
     "METRIC_TITLES",
     "Accuracy",
     "BuildReport",
+    "CompressionReport",
     "FlashReport",
     "LayerReport",
     "ModelReport",
     "RamReport",
     "StageReport",
+    "StepReport",
     "ValidationReport",
 ]
 
@@ -151,10 +154,59 @@ class StageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step of the recipe; the attributes are those of compress.json's steps."""
+
+    index: int
+    kind: str
+    target: str
+    before: float | None
+    after: float | None
+    drop: float | None
+    max_drop: float | None
+    seconds: float
+    left_alone: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionReport:
+    """What the recipe did, in short: compress.json has all of it.
+
+    Attributes:
+        metric: what the steps' figures are, measured on ``samples`` samples of the validation split; empty if there
+            were none.
+        baseline: the uncompressed model's metric, as ``float`` and as ``int8``; ``None`` where there is none.
+    """
+
+    recipe: str
+    metric: str
+    samples: int
+    baseline: Mapping[str, float | None]
+    steps: tuple[StepReport, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, log: CompressionLog) -> CompressionReport:
+        """The report's part of a log."""
+        steps = tuple(StepReport(**{f.name: getattr(step, f.name) for f in fields(StepReport)}) for step in log.steps)
+        samples = int(log.split["validation"])
+        return cls(str(log.recipe["name"]), log.metric, samples, log.baseline, steps, log.notes)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CompressionReport:
+        """From report.json."""
+        lists = ("left_alone", "notes")
+        steps = tuple(StepReport(**{**step, **{key: tuple(step[key]) for key in lists}}) for step in data["steps"])
+        return cls(**{**data, "steps": steps, "notes": tuple(data["notes"])})
+
+
+@dataclass(frozen=True, slots=True)
 class BuildReport:
     """Everything about one build.
 
     Attributes:
+        compression: what the recipe did; ``None`` without one.
         toolchain: the compiler's name and version.
         metric: the one of ``metrics`` that suits the model best; empty if nothing could be measured.
         metrics: ``accuracy``, ``f1``, ``auc``, ``mse`` or ``agreement`` -> ``float``, ``int8``, ``board``.
@@ -177,6 +229,7 @@ class BuildReport:
     toolchain: str = ""
     metric: str = ""
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    compression: CompressionReport | None = None
     schema: int = field(default=SCHEMA)
     tinygen: str = field(default=__version__)
 
@@ -205,6 +258,8 @@ class BuildReport:
         parts["layers"] = tuple(LayerReport(**layer) for layer in data["layers"])
         parts["stages"] = tuple(StageReport(**stage) for stage in data["stages"])
         parts["notes"] = tuple(data["notes"])
+        compression = data.get("compression")
+        parts["compression"] = None if compression is None else CompressionReport.from_dict(compression)
         return cls(**parts)
 
     def to_json(self) -> str:

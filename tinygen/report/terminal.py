@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tinygen.report.compression import show_steps
 from tinygen.report.model import METRIC_TITLES, BuildReport, LayerReport, ValidationReport
 
 __all__ = ["layer_table", "show_report"]
@@ -17,8 +18,11 @@ _BAR_CELLS = 24
 
 
 def show_report(report: BuildReport, console: Console) -> None:
-    """Print the verdict, the memory and the layers."""
+    """Print the recipe's steps, the layers, the memory and the verdict."""
     console.print()
+    if report.compression is not None:
+        show_steps(report.compression, console)
+        console.print()
     if report.layers:
         console.print(layer_table(report.layers))
     console.print(Panel(Group(*_summary(report)), title=_title(report), border_style=_colour(report), expand=False))
