@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import tflite as schema
 from numpy.typing import NDArray
 
 from tinygen.ir import Array
 from tinygen.oracle import InProcessOracle
 
-__all__ = ["input_means", "oracle_outputs"]
+__all__ = ["input_means", "oracle_outputs", "oracle_scores"]
+
+# Operators that make probabilities of scores, and those that may follow.
+_SQUASHING = {"SOFTMAX", "LOGISTIC"}
+_FOLLOWING = {"DEQUANTIZE", "QUANTIZE", "RESHAPE"}
 
 
 def oracle_outputs(tflite: bytes, x: Array) -> Array:
@@ -20,6 +25,18 @@ def oracle_outputs(tflite: bytes, x: Array) -> Array:
     io = _Ports(tflite)
     outputs = [oracle.run(sample)[0] for sample in io.samples(x)]
     return io.real(np.concatenate(outputs))
+
+
+def oracle_scores(tflite: bytes, x: Array) -> tuple[Array, Array]:
+    """Outputs as ``oracle_outputs``, and what they are before a last softmax or sigmoid, real [samples, …]."""
+    oracle = InProcessOracle(tflite, preserve_all=True)
+    io = _Ports(tflite)
+    index, scale = io.scores()
+    outputs, scores = [], []
+    for sample in io.samples(x):
+        outputs.append(oracle.run(sample)[0])
+        scores.append(oracle.tensors()[index].astype(np.float32) * scale)
+    return io.real(np.concatenate(outputs)), np.stack(scores)
 
 
 def input_means(tflite: bytes, x: Array, tensors: set[int]) -> dict[int, NDArray[np.float64]]:
@@ -43,9 +60,8 @@ class _Ports:
     """The only input and output of a flatbuffer."""
 
     def __init__(self, tflite: bytes) -> None:
-        import tflite as schema
-
-        graph = schema.Model.GetRootAs(tflite).Subgraphs(0)
+        self._model = schema.Model.GetRootAs(tflite)
+        graph = self._graph = self._model.Subgraphs(0)
         self.input_index = int(graph.Inputs(0))
         self._types: dict[int, type[np.integer[Any]]] = {
             schema.TensorType.INT8: np.int8,
@@ -53,6 +69,22 @@ class _Ports:
             schema.TensorType.INT16: np.int16,
         }
         self._input, self._output = (graph.Tensors(index) for index in (graph.Inputs(0), graph.Outputs(0)))
+
+    def scores(self) -> tuple[int, np.float32]:
+        """Index and scale of the tensor that a last softmax or sigmoid reads; else of the output."""
+        codes = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+        operators = [self._graph.Operators(i) for i in range(self._graph.OperatorsLength())]
+        makers = {int(operator.Outputs(0)): operator for operator in operators}
+        index, kind = int(self._graph.Outputs(0)), "RESHAPE"
+        while kind in _FOLLOWING and index in makers:
+            code = self._model.OperatorCodes(makers[index].OpcodeIndex())
+            kind = codes.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "")
+            if kind in _FOLLOWING | _SQUASHING:
+                index = int(makers[index].Inputs(0))
+        if kind not in _SQUASHING:
+            index = int(self._graph.Outputs(0))
+        tensor = self._graph.Tensors(index)
+        return index, self._quantization(tensor)[0] if tensor.Type() in self._types else np.float32(1)
 
     def samples(self, x: Array) -> Iterator[Array]:
         """The samples, one by one, as the input stores them [1, …]."""

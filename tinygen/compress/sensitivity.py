@@ -1,7 +1,10 @@
 """What each layer alone costs in a smaller form: the table by which forms are chosen.
 
 Every layer in turn gets few values, or zeros, while all others stay as they are. The metric moves in steps of
-one sample; the mean squared change of the outputs is finer, and orders layers even where no answer changes.
+one sample; the mean squared change of the outputs is finer, and orders layers even where no answer changes. Of
+probabilities it is taken before the softmax or sigmoid: behind it a few undecided samples make most of the change,
+and what is best for them is not for others. There, too, changes of single layers add up [Zhou 2018, "Adaptive
+quantization for deep neural network"].
 """
 
 from __future__ import annotations
@@ -19,12 +22,12 @@ from tinygen.compress.fold import fold_batchnorm
 from tinygen.compress.int8 import int8_weights
 from tinygen.compress.kernels import Kernel, Key
 from tinygen.compress.rewriting import chosen_weights, clustered, correct_bias, means_of_inputs, sparsified
-from tinygen.compress.running import oracle_outputs
+from tinygen.compress.running import oracle_scores
 from tinygen.compress.settings import ALL_VALUES, Sensitivity
 from tinygen.compress.state import Context, State, variables_of
 from tinygen.compress.train import predict
 
-__all__ = ["TABLE", "sensitivity", "suggest"]
+__all__ = ["TABLE", "sensitivity", "suggest", "unsquashed"]
 
 Array = NDArray[Any]
 # Where a record's details hold the table.
@@ -44,6 +47,11 @@ class _Form:
         return f"{self.values} values" if self.values else f"{self.zeros:.0%} zeros"
 
 
+_NONE, _AS_IS = Kernel("", "", "", ()), _Form()
+# Where float32 tells a probability from 0 and from 1.
+_TINY = 1e-7
+
+
 def sensitivity(state: State, settings: Sensitivity, context: Context) -> State:
     """Fill the log's ``details["sensitivity"]``: one row for each layer and form; the model stays as it is.
 
@@ -57,10 +65,11 @@ def sensitivity(state: State, settings: Sensitivity, context: Context) -> State:
     forms = [*map(_Form, settings.values), *(_Form(zeros=share) for share in settings.sparsity)]
     trials = _float_trials if state.tflite is None else _int8_trials
     plain, *changed = trials(state, settings, context, forms, x)
-    base = context.task.measure(plain[2], sample)
+    base = context.task.measure(plain.outputs, sample)
     rows = []
-    for kernel, form, outputs in changed:
-        measured = context.task.measure(outputs, sample)
+    for trial in changed:
+        kernel, form = trial.kernel, trial.form
+        measured = context.task.measure(trial.outputs, sample)
         rows.append(
             {
                 "layer": kernel.layer,
@@ -70,7 +79,7 @@ def sensitivity(state: State, settings: Sensitivity, context: Context) -> State:
                 "values": form.values,
                 "metric": round(measured, 6),
                 "drop": round(metrics.drop(context.task.metric, base, measured), 6),
-                "output_change": float(np.mean((outputs - plain[2]) ** 2)),
+                "output_change": float(np.mean((trial.scores - plain.scores) ** 2)),
             }
         )
     context.details[TABLE] = rows
@@ -79,8 +88,25 @@ def sensitivity(state: State, settings: Sensitivity, context: Context) -> State:
     return state
 
 
-_Trial = tuple[Kernel, _Form, Array]
-_PLAIN = (Kernel("", "", "", ()), _Form())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """What the model gives with one layer in another form, or as it is; ``scores`` are the outputs unsquashed."""
+
+    outputs: Array
+    scores: Array
+    kernel: Kernel = _NONE
+    form: _Form = _AS_IS
+
+
+def unsquashed(outputs: Array, kind: str) -> Array:
+    """What a softmax or sigmoid made the outputs of; of a softmax, up to what it does not see."""
+    if kind == "softmax":
+        logs = np.log(np.maximum(outputs, _TINY))
+        return np.asarray(logs - logs.mean(axis=-1, keepdims=True))
+    if kind == "sigmoid":
+        inside = np.clip(outputs, _TINY, 1 - _TINY)
+        return np.asarray(np.log(inside / (1 - inside)))
+    return outputs
 
 
 def _float_trials(
@@ -89,7 +115,13 @@ def _float_trials(
     """The float model's outputs as it is, and with each layer in each form."""
     model, _ = fold_batchnorm(state.model)
     variables = variables_of(model)
-    yield *_PLAIN, predict(model, x)
+    kind = context.task.kind
+
+    def trial(kernel: Kernel = _NONE, form: _Form = _AS_IS) -> _Trial:
+        outputs = predict(model, x)
+        return _Trial(outputs, unsquashed(outputs, kind), kernel, form)
+
+    yield trial()
     for kernel in context.chosen(model, settings):
         context.say(f'"{kernel.layer}"')
         weights = variables[kernel.key].numpy()
@@ -102,7 +134,7 @@ def _float_trials(
                 else smallest_mask(weights, form.zeros)
             )
             variables[kernel.key].assign(rule.project(weights))
-            yield kernel, form, predict(model, x)
+            yield trial(kernel, form)
         variables[kernel.key].assign(weights)
 
 
@@ -111,7 +143,7 @@ def _int8_trials(
 ) -> Iterator[_Trial]:
     """The same of an int8 file, by the reference interpreter."""
     assert state.tflite is not None
-    yield *_PLAIN, oracle_outputs(state.tflite, x)
+    yield _Trial(*oracle_scores(state.tflite, x))
     means = means_of_inputs(state.tflite, x)
     for chosen, kernel in chosen_weights(bytearray(state.tflite), state, settings, context):
         context.say(f'"{kernel.layer}"')
@@ -125,7 +157,7 @@ def _int8_trials(
             else:
                 weights.write(sparsified(weights.matrix, form.zeros))
             correct_bias(weights, before, means)
-            yield kernel, form, oracle_outputs(bytes(content), x)
+            yield _Trial(*oracle_scores(bytes(content), x), kernel, form)
 
 
 def suggest(rows: list[dict[str, Any]], ladder: list[int]) -> dict[str, int]:

@@ -22,7 +22,7 @@ class SensitivityCell:
     """One layer in one form.
 
     Attributes:
-        change: root mean square of what it changes in the outputs.
+        change: root mean square of what it changes in the outputs, before their softmax or sigmoid.
         metric, drop: of the model with this layer in this form, all others as they were.
         chosen: a later step gave the layer this form.
     """
@@ -116,7 +116,9 @@ def show_sensitivity(table: SensitivityTable, console: Console) -> None:
             grid.add_row(title, cell.form, *numbers, _bar(cell, table.largest_change), style=style)
     console.print(grid)
     bold = f"; bold: chosen by step {table.chosen_by}" if table.chosen_by else ""
-    console.print(f"[dim]change: root mean square of the outputs', on {table.samples} samples{bold}[/]")
+    console.print(
+        f"[dim]change: root mean square of that of the outputs before softmax, on {table.samples} samples{bold}[/]"
+    )
 
 
 def _bar(cell: SensitivityCell, largest: float) -> str:
