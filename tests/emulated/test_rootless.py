@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -46,6 +47,21 @@ def test_build_without_gcc_and_qemu(tmp_path: Path) -> None:
     assert outputs(again.stdout) == outputs(logged)
 
 
+@pytest.mark.parametrize("board", ["qemu-riscv32", "mps3-an547"])
+def test_boards_that_unicorn_does_not_know(tmp_path: Path, board: str) -> None:
+    """Zig builds for them, and the message about running promises nothing that Unicorn can't do."""
+    (tmp_path / "small.tflite").write_bytes(small_cnn().build())
+    (tmp_path / "bin").mkdir()
+    nothing = {"PATH": str(tmp_path / "bin")}
+    arguments = ("build", "small.tflite", "--board", board, "--out", "out")
+    done = tinygen(*arguments, cwd=tmp_path, env=nothing)
+    assert done.code == 5
+    assert "qemu-system" in done.err and "Unicorn" not in done.err
+    done = tinygen(*arguments, "--no-validate", cwd=tmp_path, env=nothing)
+    assert done.code == 0, done.err
+    assert "nothing is verified" in done.out
+
+
 def test_zig_can_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "small.tflite").write_bytes(small_cnn().build())
     options = ("--toolchain", "zig", "--emulator", "unicorn", "--vectors", "2", "--out", "out")
@@ -69,6 +85,9 @@ def test_the_example_in_an_environment_of_its_own(tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index")
     run(*pip, str(wheel), cwd=tmp_path)
     (site,) = venv.glob("lib/python*/site-packages")
+    (metadata,) = site.glob("tinygen-*.dist-info/METADATA")
+    extra = re.findall(r"^Requires-Dist: ([\w-]+).*extra == 'rootless'", metadata.read_text(), re.MULTILINE)
+    assert set(extra) == {"scikit-learn", "unicorn", "ziglang"}
     (site / "lent.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
 
     run(str(python), str(ROOT / "examples/digits/train.py"), str(tmp_path), cwd=tmp_path)

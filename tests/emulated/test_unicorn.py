@@ -22,14 +22,13 @@ from tests.support.rootless import needs_unicorn, needs_zig
 from tinygen.board import Board, Ticks, board_names, load_board
 from tinygen.build import BuildResult, build_firmware
 from tinygen.emulate import QemuEmulator, RunResult, UnicornEmulator, run_vectors
-from tinygen.emulate.unicorn import unicorn_knows
 from tinygen.errors import MismatchError, OptionError, TinygenError
 
 pytestmark = [needs_zig, needs_unicorn]
 
 SECONDS = 5.0
 VECTORS = [bytes((i * k) & 0xFF for k in range(INPUT_BYTES)) for i in range(5)]
-KNOWN = [name for name in board_names() if unicorn_knows(load_board(name))]
+KNOWN = [name for name in board_names() if load_board(name).unicorn]
 
 
 def build(folder: Path, board: Board, toolchain: str = "zig", **misbehaviour: str) -> BuildResult:

@@ -28,7 +28,21 @@ def test_stm32f4_is_what_its_datasheet_says() -> None:
     vco_hz = settings["hse_hz"] // settings["pll_m"] * settings["pll_n"]
     assert vco_hz // settings["pll_p"] == board.cpu.clock_hz
     assert vco_hz / settings["pll_q"] == 48_000_000
-    assert list(board.emulators) == ["qemu", "renode"]
+    assert list(board.emulators) == ["qemu", "renode", "unicorn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "emulators"),
+    [
+        ("microbit", ["qemu", "unicorn"]),
+        ("nrf52840", ["renode", "unicorn"]),
+        ("mps3-an547", ["qemu"]),  # MVE
+        ("hifive1", ["qemu", "renode"]),
+        ("esp32c3", []),
+    ],
+)
+def test_emulators_that_know_a_board(name: str, emulators: list[str]) -> None:
+    assert list(load_board(name).emulators) == emulators
 
 
 def test_a_board_file_of_ones_own(tmp_path) -> None:

@@ -70,7 +70,7 @@ def test_missing_qemu_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.parametrize("emulator", [QemuEmulator, RenodeEmulator])
 def test_a_board_that_the_emulator_does_not_know(emulator: type) -> None:
-    board = replace(load_board("stm32f4"), qemu=None, renode=None)
+    board = replace(load_board("stm32f4"), qemu=None, renode=None, unicorn=None)
     with pytest.raises(OptionError, match="emulators that do: none"):
         emulator(board)
 

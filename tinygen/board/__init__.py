@@ -14,6 +14,7 @@ from tinygen.board.facts import (
     Ticks,
     TicksUnit,
     Uart,
+    Unicorn,
     Words,
 )
 from tinygen.board.reader import board_names, load_board
@@ -34,6 +35,7 @@ __all__ = [
     "Ticks",
     "TicksUnit",
     "Uart",
+    "Unicorn",
     "Words",
     "board_names",
     "format_bytes",

@@ -23,6 +23,7 @@ __all__ = [
     "Ticks",
     "TicksUnit",
     "Uart",
+    "Unicorn",
     "Words",
 ]
 
@@ -163,7 +164,14 @@ class Renode:
     mips: int
 
 
-Emulator = Qemu | Renode
+@dataclass(frozen=True, slots=True)
+class Unicorn:
+    """How Unicorn knows the board: ``cpu`` is its name for the core."""
+
+    cpu: str
+
+
+Emulator = Qemu | Renode | Unicorn
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +192,13 @@ class Board:
     renode: Renode | None
     power: Power | None = None
     accelerator: Accelerator | None = None
+    unicorn: Unicorn | None = None
     flash: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def emulators(self) -> Mapping[str, Emulator]:
         """The emulators that know the board, by name, the preferred one first."""
-        known = {"qemu": self.qemu, "renode": self.renode}
+        known = {"qemu": self.qemu, "renode": self.renode, "unicorn": self.unicorn}
         return MappingProxyType({name: e for name, e in known.items() if e is not None})
 
     def region(self, name: str) -> Region:

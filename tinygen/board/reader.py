@@ -10,6 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, cast
@@ -30,6 +31,7 @@ from tinygen.board.facts import (
     Words,
 )
 from tinygen.board.table import Table
+from tinygen.board.unicorn import unicorn_of
 from tinygen.errors import BoardError
 from tinygen.resources import BOARDS, FIRMWARE
 
@@ -130,7 +132,7 @@ def _board(root: Table, path: Path) -> Board:
     for number, fixed in enumerate(board.words):
         _check_words(root, f"words[{number}].origin", fixed, board)
     root.finish()
-    return board
+    return board if root.problems else replace(board, unicorn=unicorn_of(board))
 
 
 def _flash(table: Table | None) -> Mapping[str, str]:

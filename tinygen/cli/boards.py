@@ -15,6 +15,8 @@ from tinygen.cli.console import console
 
 __all__ = ["list_boards", "show_board"]
 
+_WIDE = 110
+
 
 def list_boards(*, as_json: bool) -> None:
     """All boards in a table."""
@@ -23,7 +25,9 @@ def list_boards(*, as_json: bool) -> None:
         click.echo(json.dumps([_plain(board) for board in boards], indent=2))
         return
     table = Table(box=None, header_style="dim", pad_edge=False)
-    # On a narrow terminal only the title wraps.
+    # On a narrow terminal titles wrap, and emulators stand below each other.
+    screen = console()
+    separator = ", " if screen.width >= _WIDE else "\n"
     table.add_column("board", no_wrap=True)
     table.add_column("title")
     table.add_column("core", no_wrap=True)
@@ -38,9 +42,9 @@ def list_boards(*, as_json: bool) -> None:
             f"{board.flash_bytes // 1024}K",
             f"{board.ram_bytes // 1024}K",
             f"{board.cpu.clock_hz / 1e6:g}",
-            ", ".join(board.emulators) or "none",
+            separator.join(board.emulators) or "none",
         )
-    console().print(table)
+    screen.print(table)
 
 
 def show_board(name: str, *, as_json: bool) -> None:
@@ -64,8 +68,17 @@ def show_board(name: str, *, as_json: bool) -> None:
     table.add_row("UART", f"{board.uart.driver}, {board.uart.baud} baud")
     table.add_row("ticks", ", ".join(t.driver for t in board.ticks))
     table.add_row("emulators", ", ".join(board.emulators) or "none")
+    table.add_row("current", _current(board))
     table.add_row("file", str(board.path))
     console().print(table)
+
+
+def _current(board: Board) -> str:
+    power = board.power
+    if power is None:
+        return "not known: no energy is estimated"
+    drawn = f"{power.run_current_ua / 1e3:g} mA at {power.voltage_mv / 1e3:g} V and {power.clock_hz / 1e6:g} MHz"
+    return f"{drawn}: {power.condition} ({power.source})"
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,11 @@ from tinygen.errors import OptionError, ToolError
 
 __all__ = ["QemuEmulator", "command_line", "find_program", "qemu_command"]
 
-PACKAGES = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
+# Program -> packages of Debian and of Fedora.
+PACKAGES = {
+    "qemu-system-arm": ("qemu-system-arm", "qemu-system-arm"),
+    "qemu-system-riscv32": ("qemu-system-misc", "qemu-system-riscv"),
+}
 
 
 class QemuEmulator:
@@ -30,11 +34,9 @@ class QemuEmulator:
     name = "qemu"
 
     def __init__(self, board: Board) -> None:
-        if board.qemu is None:
-            known = ", ".join(board.emulators) or "none"
-            raise OptionError(f"QEMU does not know the board {board.name}; emulators that do: {known}")
+        self._program = find_program(board)
+        assert board.qemu is not None
         self._machine: Qemu = board.qemu
-        self._program = find_program(board.qemu)
 
     @property
     def version(self) -> str:
@@ -79,20 +81,27 @@ def command_line(machine: Qemu, elf: str) -> str:
     return shlex.join(qemu_command(machine, machine.program, elf))
 
 
-def find_program(machine: Qemu) -> str:
+def find_program(board: Board) -> str:
     """Where the board's QEMU is.
 
     Raises:
+        OptionError: the board names no QEMU machine.
         ToolError: it is not on the PATH.
     """
-    program = machine.program
+    if board.qemu is None:
+        known = ", ".join(board.emulators) or "none"
+        raise OptionError(f"QEMU does not know the board {board.name}; emulators that do: {known}")
+    program = board.qemu.program
     found = shutil.which(program)
     if found is None:
+        debian, fedora = PACKAGES.get(program, ("qemu-system", "qemu"))
+        rootless = (
+            "or, without root, `pip install 'tinygen[rootless]'`, which brings Unicorn; " if board.unicorn else ""
+        )
         raise ToolError(
             f"{program} is not on the PATH; the firmware can't be run without it",
-            hint=f"Install it: `apt install {PACKAGES.get(program, 'qemu-system')}` on Debian and Ubuntu, "
-            "`dnf install qemu-system-arm` on Fedora, `brew install qemu` on macOS; or, without root, "
-            "`pip install 'tinygen[rootless]'`, which brings Unicorn; or build with --no-validate.",
+            hint=f"Install it: `apt install {debian}` on Debian and Ubuntu, `dnf install {fedora}` on Fedora, "
+            f"`brew install qemu` on macOS; {rootless}or build with --no-validate.",
         )
     return found
 

@@ -151,7 +151,7 @@ def _run(
 ) -> None:
     """Run an image to its end; what QEMU logs of ``what`` goes to ``log``, record by record."""
     assert isinstance(board.qemu, Qemu)
-    command = qemu_command(board.qemu, find_program(board.qemu), str(elf), counted=False)
+    command = qemu_command(board.qemu, find_program(board), str(elf), counted=False)
     items, ranges = what
     command += ["-d", items, "-D", "/dev/stderr", "-dfilter", ",".join(f"{a:#x}..{b:#x}" for a, b in ranges)]
     deadline = time.monotonic() + seconds

@@ -1,7 +1,7 @@
 """Runs an image in Unicorn, with the UART on standard output: ``python -m tinygen.emulate.unicorn_worker BOARD ELF``.
 
 A process of its own: it can be killed when time is up, and several run side by side. Unicorn executes
-instructions and knows memory; everything else is in ``peripherals.py`` and ``cortex_m.py``.
+instructions and knows memory; everything else is in ``tinygen/board/unicorn.py`` and ``cortex_m.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from unicorn import Uc, UcError
 from unicorn import arm_const as arm
 
 from tinygen.board import Board, load_board
+from tinygen.board.unicorn import Model, models_of
 from tinygen.emulate.cortex_m import (
     BUS_FAULT,
     MEMORY_FAULT,
@@ -27,8 +28,6 @@ from tinygen.emulate.cortex_m import (
     Fault,
     Lockup,
 )
-from tinygen.emulate.peripherals import Model, models_of
-from tinygen.emulate.unicorn import CORES
 
 __all__ = ["Machine"]
 
@@ -49,9 +48,10 @@ class Machine:
     """
 
     def __init__(self, board: Board, elf: Path, send: Callable[[int], None]) -> None:
+        assert board.unicorn is not None
         self._send = send
         self._uc = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self._uc.ctl_set_cpu_model(getattr(arm, CORES[board.cpu.core]))
+        self._uc.ctl_set_cpu_model(getattr(arm, board.unicorn.cpu))
         self._entry, vectors, painter = self._load(board, elf)
         self._counter = Counter(self._uc, painter)
         self.core = Core(self._uc, self._counter, vectors, plain_faults=board.cpu.core.startswith("cortex-m0"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinygen.board import Board
 from tinygen.emulate import Emulator, QemuEmulator, RenodeEmulator, RunResult, SerialBoard, UnicornEmulator, run_vectors
-from tinygen.emulate.unicorn import has_unicorn, unicorn_knows
+from tinygen.emulate.unicorn import has_unicorn
 from tinygen.emulate.vectors import ALL_OPS
 from tinygen.emulate.verdict import Divergence, differing_vectors, first_divergence
 from tinygen.errors import MismatchError, OptionError
@@ -89,7 +89,7 @@ def pick_emulator(board: Board, run: RunOptions, notify: Callable[[str], None] =
     if name is not None:
         return _EMULATORS[name](board)
     programs = {"qemu": board.qemu.program if board.qemu else "", **_PROGRAMS}
-    known = [*board.emulators, *(["unicorn"] if unicorn_knows(board) else [])]
+    known = list(board.emulators)
     if not known:
         raise OptionError(
             f"no emulator knows the board {board.name}", hint="Pass --no-validate to build for it all the same."

@@ -1,8 +1,8 @@
-"""What a chip's peripherals answer in Unicorn, which has none: read from the drivers that a board names.
+"""How Unicorn knows a board: by its core's name, and by what the drivers that the board names say of their registers.
 
-A driver's comment in ``firmware/drivers`` says in ``@model`` lines which of its registers matter. All
-others read 0, as with clock trees in QEMU. Addresses are the driver's settings, with or without an offset, or
-numbers:
+Unicorn has cores and memory, but no peripherals. A driver's comment in ``firmware/drivers`` says in ``@model`` lines
+which of its registers matter. All others read 0, as with clock trees in QEMU. Addresses are the driver's settings, with
+or without an offset, or numbers:
 
     @model send base+0x04                a byte that is written here leaves on the UART
     @model send_from base+0x544 base+0x008   … or by DMA: the address of the byte; the register that starts it
@@ -14,15 +14,26 @@ numbers:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from tinygen.board import Board, Settings
+from tinygen.board.facts import Board, Settings, Unicorn
 from tinygen.errors import BoardError
 from tinygen.resources import FIRMWARE
 
-__all__ = ["Kind", "Model", "can_send", "models_of"]
+__all__ = ["CORES", "Kind", "Model", "models_of", "unicorn_of"]
+
+# Core -> name of Unicorn's model of it. It has none with MVE; M0+ runs M0's instructions.
+CORES: Mapping[str, str] = {
+    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m0+": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
+    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+}
 
 Kind = Literal["send", "send_from", "read", "count", "count_down"]
 _OPERANDS: dict[Kind, int] = {"send": 1, "send_from": 2, "read": 2, "count": 1, "count_down": 1}
@@ -50,9 +61,11 @@ def models_of(board: Board) -> tuple[Model, ...]:
     return tuple(model for kind, name, settings in drivers for model in _models(kind, name, settings))
 
 
-def can_send(board: Board) -> bool:
-    """Whether the board's UART has a model."""
-    return any(model.kind.startswith("send") for model in models_of(board))
+def unicorn_of(board: Board) -> Unicorn | None:
+    """How Unicorn knows the board; ``None`` without models of its core and its UART."""
+    core = CORES.get(board.cpu.core)
+    can_send = any(model.kind.startswith("send") for model in models_of(board))
+    return Unicorn(core) if core is not None and can_send else None
 
 
 def _models(kind: str, name: str, settings: Settings) -> Iterator[Model]:
