@@ -94,6 +94,37 @@ def test_report(folder: Path) -> None:
     assert "Latency about" in (folder / "out/report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("board", "emulator", "note"),
+    [
+        ("mps2-an386", "qemu", "Energy was not estimated: the file of mps2-an386 names no current."),
+        ("mps3-an547", "qemu", "Cycles were not estimated: there is no table of the cycles of mps3-an547's core"),
+        ("stm32f4", "unicorn", "this run was in unicorn; --cycles does it"),
+        ("nrf52840", "unicorn", "QEMU, which does not know the board nrf52840"),
+    ],
+)
+def test_what_is_not_estimated_is_said_to_be(folder: Path, board: str, emulator: str, note: str) -> None:
+    """Instead of a zero, or of nothing."""
+    if emulator == "unicorn":
+        pytest.importorskip("unicorn")
+    options = ("--emulator", emulator, "--vectors", "1", "--out", f"{board}-{emulator}", "--json")
+    done = tinygen("build", "small.tflite", "--board", board, *options, cwd=folder)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["validation"]["energy_mj"] is None
+    assert (report["validation"]["latency_ms"] is None) == note.startswith(("Cycles", "this", "QEMU"))
+    assert len([given for given in report["notes"] if note in given]) == 1
+    assert "energy about" not in (folder / f"{board}-{emulator}" / "report.html").read_text()
+
+
+def test_energy_by_another_board_s_current(folder: Path) -> None:
+    options = ("--vectors", "1", "--out", "microbit", "--json")
+    done = tinygen("build", "small.tflite", "--board", "microbit", *options, cwd=folder)
+    assert done.code == 0, done.err
+    validation = json.loads(done.out)["validation"]
+    assert validation["energy_mj"] == pytest.approx(validation["latency_ms"] * 0.0044 * 3, rel=0.02)
+
+
 def test_latency_budget(folder: Path) -> None:
     arguments = ("build", "small.tflite", "--board", "stm32f4", "--out", "slow", "--latency")
     done = tinygen(*arguments, "0.001", cwd=folder)

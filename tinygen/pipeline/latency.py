@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.board import Board
-from tinygen.emulate import Emulator
+from tinygen.emulate import Emulator, SerialBoard
 from tinygen.emulate.cycles import CycleEstimate, can_estimate, estimate_cycles
 from tinygen.emulate.timing import Cycles
 from tinygen.errors import BudgetError, InternalError, OptionError, TinygenError
@@ -82,18 +82,18 @@ def estimate_latency(
     """Estimate the cycles of an inference on the first vector.
 
     Returns:
-        ``None`` if nobody asked for it and it can't be done or would take long.
+        ``None`` if the user does not want it, or a real board counted by itself; without an estimate, but with the
+        reason, if nobody asked for it and it can't be done or would take long.
 
     Raises:
         TinygenError: the user asked for it, and it failed.
     """
     asked = bool(options.cycles or options.latency_ms is not None)
     board = subject.board
-    if options.cycles is False or not can_estimate(board) or not (asked or emulator.name == "qemu"):
+    if options.cycles is False or (emulator.name == SerialBoard.name and not asked):
         return None
-    count = verified.run.ticks_per_inference
-    if not asked and count > _UNASKED_INSTRUCTIONS:
-        reason = f"an inference of {count:,} instructions takes long to trace; --cycles does it"
+    reason = "" if asked else _why_not(board, emulator, verified.run.ticks_per_inference)
+    if reason:
         return Latency(board, None, {}, {}, reason)
     try:
         with stages.stage("cycles", "tracing the inference for its cycles"):
@@ -102,6 +102,19 @@ def estimate_latency(
         if asked:
             raise
         return Latency(board, None, {}, {}, error.message)
+
+
+def _why_not(board: Board, emulator: Emulator, count: int) -> str:
+    """Why an inference of so many instructions is not traced unasked; empty if it is."""
+    if board.qemu is None:
+        return f"they are traced in QEMU, which does not know the board {board.name}"
+    if not can_estimate(board):
+        return f"there is no table of the cycles of {board.name}'s core, {board.cpu.core}"
+    if emulator.name != "qemu":
+        return f"they are traced in QEMU, and this run was in {emulator.name}; --cycles does it"
+    if count > _UNASKED_INSTRUCTIONS:
+        return f"an inference of {count:,} instructions takes long to trace; --cycles does it"
+    return ""
 
 
 def check_latency(latency: Latency | None, limit_ms: float | None) -> None:

@@ -191,7 +191,13 @@ def _tool_notes(board: Board, firmware: BuildResult, verified: Verified | None) 
 
 
 def _latency_notes(latency: Latency | None) -> tuple[str, ...]:
-    return (f"Cycles were not estimated: {latency.reason}.",) if latency and latency.reason else ()
+    if latency is None:
+        return ()
+    if latency.estimate is None:
+        return (f"Cycles were not estimated: {latency.reason}.",)
+    if latency.millijoules is None:
+        return (f"Energy was not estimated: the file of {latency.board.name} names no current.",)
+    return ()
 
 
 def _runtime_notes(options: BuildOptions, compiled: Compiled, firmware: BuildResult) -> tuple[str, ...]:
