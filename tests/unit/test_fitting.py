@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tinygen.build import Limits, Sizes
-from tinygen.pipeline.fitting import FIXED_BYTES, MARGIN_BYTES, better_limit, model_limit
+from tinygen.build import ImageOverflow, Limits, Sizes
+from tinygen.pipeline.fitting import FIXED_BYTES, MARGIN_BYTES, better_limit, limit_after_overflow, model_limit
 
 LIMITS = Limits(flash_bytes=20_000, ram_bytes=1 << 20)
 
@@ -32,3 +32,16 @@ def test_no_limit_without_an_option() -> None:
 )
 def test_better_limit(linked: int, limit: int | None, expected: int | None) -> None:
     assert better_limit(image(linked), LIMITS, estimated=17_500, limit=limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("overflow", "expected"),
+    [
+        pytest.param(1_000, 16_500 - MARGIN_BYTES, id="the rest"),
+        pytest.param(17_500, None, id="nothing would be left"),
+        pytest.param(0, None, id="other memory"),
+    ],
+)
+def test_limit_after_an_overflow_in_the_linker(overflow: int, expected: int | None) -> None:
+    raised = ImageOverflow("too large", flash_bytes=overflow, hint="", details=())
+    assert limit_after_overflow(raised, estimated=17_500) == expected

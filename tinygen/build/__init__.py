@@ -1,7 +1,7 @@
 """Cross compiler and linker: from a generated package to firmware images and their sizes."""
 
 from tinygen.build.budget import Budget, Limits, check_budget, usage_table
-from tinygen.build.firmware import BuildResult, Optimization, build_arena_image, build_firmware
+from tinygen.build.firmware import BuildResult, ImageOverflow, Optimization, build_arena_image, build_firmware
 from tinygen.build.sizes import PARTS, Sizes, Symbol, measure_image
 from tinygen.build.tflm import Tflm, find_tflm
 from tinygen.build.toolchain import Kind, Toolchain, find_toolchain
@@ -10,6 +10,7 @@ __all__ = [
     "PARTS",
     "Budget",
     "BuildResult",
+    "ImageOverflow",
     "Kind",
     "Limits",
     "Optimization",

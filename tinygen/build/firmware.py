@@ -25,7 +25,7 @@ from tinygen.build.toolchain import CompileJob, Failure, Kind, Toolchain, compil
 from tinygen.errors import BudgetError
 from tinygen.ir import ModelInterface
 
-__all__ = ["BuildResult", "Optimization", "build_arena_image", "build_firmware"]
+__all__ = ["BuildResult", "ImageOverflow", "Optimization", "build_arena_image", "build_firmware"]
 
 _DEFAULT = Optimization()
 # GNU ld; lld.
@@ -55,6 +55,18 @@ class BuildResult:
     notes: tuple[str, ...] = ()
 
 
+class ImageOverflow(BudgetError):
+    """The linker found an image too large for the board's memory, so that there is none.
+
+    Attributes:
+        flash_bytes: by how much flash is too small; 0 if other memory is, too.
+    """
+
+    def __init__(self, message: str, *, flash_bytes: int, hint: str, details: Sequence[str]) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.flash_bytes = flash_bytes
+
+
 def build_firmware(
     package: Path,
     model: ModelInterface,
@@ -79,7 +91,7 @@ def build_firmware(
 
     Raises:
         ToolError: the compiler is missing or failed.
-        BudgetError: an image does not fit the board's memory.
+        ImageOverflow: an image does not fit the board's memory.
     """
     compiler = find_toolchain(board.cpu, toolchain)
     tree = Tree.create(package, model, board, work_dir, tflm, optimization)
@@ -180,8 +192,10 @@ class _Linker:
         if not overflows:
             return
         places = "; ".join(self._overflow(region, count) for region, count in overflows.items())
-        raise BudgetError(
+        flash = {self.board.placement.code, self.board.placement.constants}
+        raise ImageOverflow(
             f"{name}.elf does not fit {self.board.name}: {places}",
+            flash_bytes=sum(overflows.values()) if overflows.keys() <= flash else 0,
             details=list(_largest_sections(self.work_dir, jobs)),
             hint="A smaller model, a compression recipe, or a board with more memory.",
         )

@@ -8,7 +8,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from tinygen.board import Board, load_board
-from tinygen.build import BuildResult, Limits, Optimization, Tflm, build_firmware, check_budget
+from tinygen.build import BuildResult, ImageOverflow, Limits, Optimization, Tflm, build_firmware, check_budget
 from tinygen.codegen import model_name
 from tinygen.emulate import write_emulation
 from tinygen.errors import OptionError
@@ -16,7 +16,7 @@ from tinygen.load.vectors import Vectors, choose_vectors
 from tinygen.output import check_replaceable, staged_output
 from tinygen.pipeline.compiling import Compiled, LoadedModel, compile_again, compile_model, target_of
 from tinygen.pipeline.compressing import write_compressed
-from tinygen.pipeline.fitting import better_limit, model_limit
+from tinygen.pipeline.fitting import better_limit, limit_after_overflow, model_limit
 from tinygen.pipeline.interpreter import chosen_tflm, with_measured_arena
 from tinygen.pipeline.judging import NOT_JUDGED, Judgement, judge
 from tinygen.pipeline.latency import Latency, check_latency, check_latency_options, estimate_latency
@@ -39,6 +39,8 @@ class Built:
 
 # To fit an image into its limit; a second one if the first spent too much.
 MOST_RETRIES = 2
+# To fit images into the board: the linker finds one of the three too large after the other, and estimates may be off.
+MOST_OVERFLOWS = 4
 
 
 def build_model(options: BuildOptions, progress: Progress) -> BuildReport:
@@ -105,14 +107,23 @@ def _build_within(
 ) -> tuple[Compiled, BuildResult]:
     """Link the firmware; if it does not fit, or leaves much of a limit unused, once more with other forms."""
     limit = model_limit(options.flash)
-    firmware = _build(compiled, options, board, folder, work, tflm, stages)
-    for _ in range(MOST_RETRIES if tflm is None else 0):
-        limit = better_limit(firmware.sizes, limits, compiled.choice.totals.flash, limit)
-        if limit is None:
-            break
-        compiled = compile_again(compiled, options.model, target_of(board), stages, limit)
-        firmware = _build(compiled, options, board, folder, work, tflm, stages)
-    return compiled, firmware
+    retries, overflows = (MOST_RETRIES, MOST_OVERFLOWS) if tflm is None else (0, 0)
+    while True:
+        estimated = compiled.choice.totals.flash
+        try:
+            firmware = _build(compiled, options, board, folder, work, tflm, stages)
+        except ImageOverflow as overflow:
+            # The linker's figure is exact: what it leaves unused is not worth the risk of another overflow.
+            again, limit = limit_after_overflow(overflow, estimated), None
+            if again is None or not overflows:
+                raise
+            overflows -= 1
+        else:
+            again = limit = better_limit(firmware.sizes, limits, estimated, limit) if retries else None
+            if again is None:
+                return compiled, firmware
+            retries -= 1
+        compiled = compile_again(compiled, options.model, target_of(board), stages, again)
 
 
 def _build(

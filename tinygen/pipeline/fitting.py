@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tinygen.build import Limits, Sizes
+from tinygen.build import ImageOverflow, Limits, Sizes
 from tinygen.build.budget import size_option
 
-__all__ = ["better_limit", "model_limit"]
+__all__ = ["better_limit", "limit_after_overflow", "model_limit"]
 
 # Vector table, start-up, runtime, drivers and application, before they have been linked: rather too much.
 FIXED_BYTES = 2400
@@ -33,3 +33,13 @@ def better_limit(sizes: Sizes, limits: Limits, estimated: int, limit: int | None
     if sizes.flash_bytes > limits.flash_bytes or (limit is not None and room > limit + SPARE_BYTES):
         return max(room, 1)
     return None
+
+
+def limit_after_overflow(overflow: ImageOverflow, estimated: int) -> int | None:
+    """As ``better_limit``, of an image that could not be linked; ``None`` if other forms would not help.
+
+    Args:
+        estimated: what the model was thought to take in it.
+    """
+    room = estimated - overflow.flash_bytes - MARGIN_BYTES
+    return room if overflow.flash_bytes and room > 0 else None
