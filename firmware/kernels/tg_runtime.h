@@ -12,8 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Raised whenever a parameter struct or a signature changes; generated code checks it. */
+/* Raised whenever a parameter struct, a signature or a kernel's result changes. Generated code
+ * checks it when it is compiled, and by the mark when it is linked. */
 #define TG_RUNTIME_ABI 1
+#define TG_JOIN(a, b) a##b
+#define TG_NAME_WITH(name, number) TG_JOIN(name, number)
+#define TG_ABI_MARK TG_NAME_WITH(tg_runtime_abi_, TG_RUNTIME_ABI)
+extern const uint8_t TG_ABI_MARK;
+extern const uint8_t tg_error_packages_are_of_different_tinygen_versions;
+
+_Static_assert(sizeof(int) >= sizeof(int32_t), "cores of 8 and 16 bits are not supported");
 
 /* Alignment in bytes of the arena, of the model's inputs and outputs, and of all tensors but views.
  */

@@ -131,7 +131,7 @@ def differences(cases: Sequence[EmulatedCase], folder: Path, *flags: str, machin
         files = case.compiled.package.files
         kernels |= {path: data for path, data in files.items() if path.startswith("kernels/")}
         for path, data in files.items():
-            if path.startswith(("include/", "src/")):
+            if path.startswith(("include/", "src/")) or path.endswith(".h"):
                 _write(folder / case.name / path, data)
         include = [f"-I{folder / case.name / part}" for part in ("include", "src")]
         jobs += [(folder / case.name / f"src/{case.name}{part}.c", include) for part in ("", "_weights")]

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.codegen import ModelSource, Package, TflmArena, generate_package
+from tinygen.codegen import ModelSource, Package, TestVector, TflmArena, generate_package
 from tinygen.ir import Graph, ModelInterface, Program
 from tinygen.load.tflite import read_graph
+from tinygen.load.vectors import random_vectors as random_inputs
 from tinygen.lower import lower
 from tinygen.optimize import optimize as run_passes
 from tinygen.oracle import InProcessOracle
@@ -67,6 +68,7 @@ def compile_model(
     transform: Transform | None = None,
     optimize: bool = False,
     views: bool = True,
+    vectors: int = 0,
 ) -> Compiled:
     """Flatbuffer to package, through the same stages as the product.
 
@@ -74,6 +76,7 @@ def compile_model(
         transform: replaces calls by other forms.
         optimize: run the exact graph passes first.
         views: leave out copies, as the product does.
+        vectors: how many test vectors the package brings along.
     """
     graph = read_graph(tflite, source="test.tflite", name=name)
     graph = run_passes(graph)[0] if optimize else graph
@@ -81,9 +84,15 @@ def compile_model(
     program = without_copies(program) if views else program
     program = transform(program) if transform else program
     memory = plan(program)
-    source = ModelSource("test.tflite", "0" * 64, tflite, TflmArena(1 << 20, "Not measured."))
-    package = generate_package(program, memory, ModelInterface.of(graph, name), source, macs=0, options={})
+    interface = ModelInterface.of(graph, name)
+    tests = tuple(TestVector(x, _reference(tflite, x)) for x in random_inputs(interface, vectors))
+    source = ModelSource("test.tflite", "0" * 64, tflite, TflmArena(1 << 20, "Not measured."), tests)
+    package = generate_package(program, memory, interface, source, macs=0, options={})
     return Compiled(graph, program, memory, package)
+
+
+def _reference(tflite: bytes, vector: Vector) -> Vector:
+    return tuple(np.asarray(y) for y in InProcessOracle(tflite).run(*vector))
 
 
 class HostModel:

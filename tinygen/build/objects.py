@@ -143,9 +143,9 @@ class Tree:
         return self._jobs(_sources(folder), folder, "kernels", [*self._model_flags(), self.optimization.kernels])
 
     def _aot_model(self, objects: str, *options: str) -> _Jobs:
-        folder = self.package / "src"
+        folder = self.package / "src"  # but not src/arduino
         flags = [*self._model_flags(), self.optimization.other, *options]
-        return self._jobs(_sources(folder), folder, objects, flags)
+        return self._jobs(sorted(folder.glob("*.c")), folder, objects, flags)
 
     def _tflm_model(self, *options: str) -> _Jobs:
         assert self.tflm is not None

@@ -3,5 +3,6 @@
 from tinygen.codegen.names import model_name
 from tinygen.codegen.package import ModelSource, Package, generate_package
 from tinygen.codegen.tflm import TflmArena
+from tinygen.codegen.vectors import TestVector
 
-__all__ = ["ModelSource", "Package", "TflmArena", "generate_package", "model_name"]
+__all__ = ["ModelSource", "Package", "TestVector", "TflmArena", "generate_package", "model_name"]

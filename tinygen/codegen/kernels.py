@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,16 +12,17 @@ from tinygen.errors import InternalError
 __all__ = ["kernel_files"]
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+_ALWAYS = ("tg_runtime.h", "tg_abi.c")
 
 
 def kernel_files(root: Path, sources: Iterable[str], headers: Iterable[str]) -> dict[str, bytes]:
     """The sources and headers, with every header that they include, by path relative to ``root``.
 
-    Args:
-        root: ``firmware/kernels``; includes are looked up there and beside the including file.
+    Kernels include each other's headers by relative paths, so that packages of several models in one project read
+    their own ones.
     """
     found: dict[str, bytes] = {}
-    pending = [*sources, *headers, "tg_runtime.h"]
+    pending = [*sources, *headers, *_ALWAYS]
     while pending:
         path = pending.pop()
         if path in found:
@@ -30,6 +32,5 @@ def kernel_files(root: Path, sources: Iterable[str], headers: Iterable[str]) -> 
         except OSError as error:
             raise InternalError(f"the kernel file {path} is missing: {error.strerror}") from error
         for include in _INCLUDE.findall(found[path].decode()):
-            beside = (Path(path).parent / include).as_posix()
-            pending.append(include if (root / include).exists() else beside)
+            pending.append(posixpath.normpath(posixpath.join(posixpath.dirname(path), include)))
     return dict(sorted(found.items()))

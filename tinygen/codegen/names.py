@@ -21,6 +21,8 @@ _KEYWORDS = frozenset(
     )
     for word in line.split()
 )
+# Targets that CMake and Zephyr have of their own; the model's is named as the model.
+_TARGETS = frozenset(("all", "app", "clean", "help", "install", "package", "test"))
 # Prefixes that belong to the runtime, to the test protocol's macros and to the C implementation.
 _RESERVED = re.compile(r"^(tg|_|str[a-z]|mem[a-z]|is[a-z]|to[a-z]$)", re.IGNORECASE)
 
@@ -37,7 +39,7 @@ def model_name(text: str) -> str:
     name = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]", "_", text.lower())).strip("_")[:40]
     if not name:
         raise OptionError(f"{text!r} gives no C name for the model", hint="Pass one with --name.")
-    if name[0].isdigit() or name in _KEYWORDS or _RESERVED.match(name):
+    if name[0].isdigit() or name in _KEYWORDS | _TARGETS or _RESERVED.match(name):
         name = f"model_{name}"
     return name
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from jinja2 import Template
 
 from tinygen import RUNTIME_ABI, __version__
 from tinygen.codegen.kernels import kernel_files
 from tinygen.codegen.tflm import TflmArena, model_rows, registrations
+from tinygen.codegen.vectors import TestVector, vector_arrays
 from tinygen.codegen.views import ModelView, model_view
 from tinygen.ir import ModelInterface, Program
 from tinygen.load.tflite import read_graph
@@ -20,7 +24,7 @@ from tinygen.resources import FIRMWARE, environment
 __all__ = ["ModelSource", "Package", "generate_package"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelSource:
     """Where the model came from.
 
@@ -29,12 +33,15 @@ class ModelSource:
         sha256: of the user's file (for a folder, of its files' hashes in order of their names).
         flatbuffer: the .tflite that the graph was read from.
         tflm_arena: enough for TensorFlow Lite Micro's interpreter.
+        vectors: inputs and the reference's outputs, for tests in the user's firmware; without any, the package
+            has no files for them.
     """
 
     file: str
     sha256: str
     flatbuffer: bytes
     tflm_arena: TflmArena
+    vectors: tuple[TestVector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +85,25 @@ def generate_package(
     Raises:
         UnsupportedError: TensorFlow Lite Micro does not know an operator of the flatbuffer.
     """
+    kernels = kernel_files(FIRMWARE / "kernels", program.sources, program.headers)
     view = model_view(
         program,
         memory,
         interface,
         {
             "version": __version__,
+            "release": _release(__version__),
             "abi": RUNTIME_ABI,
             "model_sha256": source.sha256,
             "source": source.file,
             "macs": macs,
+            "sources": tuple(path for path in kernels if not path.endswith(".h")),
+            "vector_arrays": vector_arrays(interface, source.vectors),
             "alignment": ALIGNMENT,
             "tflm": _tflm_facts(source),
         },
     )
-    files = _rendered(view)
-    kernels = kernel_files(FIRMWARE / "kernels", program.sources, program.headers)
+    files = dict(_rendered(view))
     files |= {f"kernels/{path}": content for path, content in kernels.items()}
     files["manifest.json"] = _manifest(view, source, files, options)
     return Package(interface.name, dict(sorted(files.items())), view.weights_bytes)
@@ -111,18 +121,32 @@ def _tflm_facts(source: ModelSource) -> dict[str, object]:
     }
 
 
-def _rendered(view: ModelView) -> dict[str, bytes]:
-    """Templates are named as their outputs, with ``model`` in place of the model's name."""
+def _release(version: str) -> str:
+    """The three numbers that all build systems take for a version: ``1.2.3`` of ``1.2.3rc1``."""
+    return ".".join((*re.findall(r"\d+", version), "0", "0")[:3])
+
+
+def _rendered(view: ModelView) -> Iterator[tuple[str, bytes]]:
+    """Templates are named as their outputs, with ``model`` in place of the model's name.
+
+    ``kernel`` stands for the name of each source of ``kernels/``.
+    """
     templates = environment()
-    files: dict[str, bytes] = {}
-    for template in templates.list_templates(filter_func=lambda path: path.startswith("package/")):
-        path = template.removeprefix("package/").removesuffix(".j2")
-        folder, _, file = path.rpartition("/")
-        if file.startswith("model"):
-            file = view.name + file.removeprefix("model")
-        text = templates.get_template(template).render(model=view)
-        files[f"{folder}/{file}" if folder else file] = text.encode()
-    return files
+    for name in templates.list_templates(filter_func=lambda path: path.startswith("package/")):
+        path = PurePosixPath(name.removeprefix("package/").removesuffix(".j2"))
+        template = templates.get_template(name)
+        if path.name.startswith("model_vectors") and not view.vector_arrays:
+            continue
+        if path.stem == "kernel":
+            yield from _for_each_kernel(template, path.parent, view)
+            continue
+        file = view.name + path.name.removeprefix("model") if path.name.startswith("model") else path.name
+        yield str(path.with_name(file)), template.render(model=view).encode()
+
+
+def _for_each_kernel(template: Template, folder: PurePosixPath, view: ModelView) -> Iterator[tuple[str, bytes]]:
+    for kernel in view.sources:
+        yield str(folder / PurePosixPath(kernel).name), template.render(model=view, kernel=kernel).encode()
 
 
 def _manifest(view: ModelView, source: ModelSource, files: Mapping[str, bytes], options: Mapping[str, object]) -> bytes:

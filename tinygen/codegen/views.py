@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygen.codegen.names import Names
+from tinygen.codegen.vectors import VectorArrayView
 from tinygen.ir import (
     SCRATCH,
     Alias,
@@ -79,11 +80,17 @@ class PortView:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """Everything that the templates of a model package need."""
+    """Everything that the templates of a model package need.
+
+    Attributes:
+        release: the version as three numbers.
+        sources: files below ``kernels/`` that are compiled.
+    """
 
     name: str
     macro: str
     version: str
+    release: str
     abi: int
     model_sha256: str
     source: str
@@ -98,7 +105,19 @@ class ModelView:
     calls: tuple[CallView, ...]
     aliases: int
     macs: int
+    vector_arrays: tuple[VectorArrayView, ...]
     tflm: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def vectors(self) -> int:
+        """How many test vectors there are."""
+        return len(self.vector_arrays[0].vectors) if self.vector_arrays else 0
+
+    @property
+    def compiled(self) -> tuple[str, ...]:
+        """Files that make up the ahead-of-time runtime, relative to the package."""
+        generated = ("", "_weights", "_vectors") if self.vector_arrays else ("", "_weights")
+        return (*(f"src/{self.name}{part}.c" for part in generated), *(f"kernels/{path}" for path in self.sources))
 
 
 def model_view(
@@ -110,8 +129,8 @@ def model_view(
     """Turn a planned program into C facts.
 
     Args:
-        facts: the fields of ``ModelView`` that don't follow from the program: version, abi,
-            model_sha256, source, macs, alignment, tflm.
+        facts: the fields of ``ModelView`` that don't follow from the program: version, release, abi,
+            model_sha256, source, sources, macs, vector_arrays, alignment, tflm.
     """
     return _ViewBuilder(program, memory, interface).build(facts)
 
@@ -138,7 +157,6 @@ class _ViewBuilder:
             inputs=inputs,
             outputs=outputs,
             headers=self._program.headers,
-            sources=self._program.sources,
             arena_bytes=self._memory.arena_bytes,
             weights_bytes=sum(a.bytes for a in arrays),
             arrays=arrays,

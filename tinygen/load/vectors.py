@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from tinygen.errors import DataError
 from tinygen.ir import DType, ModelInterface, Port
 from tinygen.load.dataset import Dataset, fit
 
-__all__ = ["Vectors", "choose_vectors"]
+__all__ = ["Vectors", "choose_vectors", "random_vectors"]
 
 Vector = tuple[NDArray[Any], ...]
 _SEED = 20261121
@@ -47,7 +46,7 @@ def choose_vectors(interface: ModelInterface, dataset: Dataset | None, count: in
         DataError: the samples don't fit the model's inputs.
     """
     if dataset is None:
-        return Vectors(_random_vectors(interface.inputs, count or 20), (), None, "random")
+        return Vectors(_extremes_and_random(interface, count or 20), (), None, "random")
     fitted = fit(dataset, [_sample_shape(port) for port in interface.inputs], interface.name)
     columns = [_stored(port, x, dataset.path) for port, x in zip(interface.inputs, fitted.inputs, strict=True)]
     total = len(columns[0])
@@ -55,6 +54,12 @@ def choose_vectors(interface: ModelInterface, dataset: Dataset | None, count: in
     labels = None if dataset.labels is None else dataset.labels[list(chosen)]
     inputs = tuple(tuple(column[i] for column in columns) for i in chosen)
     return Vectors(inputs, tuple(chosen), labels, "data")
+
+
+def random_vectors(interface: ModelInterface, count: int) -> tuple[Vector, ...]:
+    """``count`` seeded uniformly random vectors."""
+    rng = np.random.default_rng(_SEED)
+    return tuple(tuple(_random(port, rng) for port in interface.inputs) for _ in range(count))
 
 
 def _sample_shape(port: Port) -> tuple[int, ...]:
@@ -91,13 +96,11 @@ def _quantize(port: Port, samples: NDArray[Any]) -> NDArray[Any]:
     return clipped
 
 
-def _random_vectors(ports: Sequence[Port], count: int) -> tuple[Vector, ...]:
+def _extremes_and_random(interface: ModelInterface, count: int) -> tuple[Vector, ...]:
     """Uniformly random values, and first of all the extremes: lowest, highest, alternating."""
-    rng = np.random.default_rng(_SEED)
-    vectors = [tuple(_extreme(port, pattern) for port in ports) for pattern in ((0, 0), (1, 1), (0, 1), (1, 0))]
-    while len(vectors) < count:
-        vectors.append(tuple(_random(port, rng) for port in ports))
-    return tuple(vectors[:count])
+    patterns = ((0, 0), (1, 1), (0, 1), (1, 0))
+    extremes = (tuple(_extreme(port, pattern) for port in interface.inputs) for pattern in patterns)
+    return (*extremes, *random_vectors(interface, max(count - len(patterns), 0)))[:count]
 
 
 def _range(port: Port) -> tuple[float, float]:

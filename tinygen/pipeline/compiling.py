@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinygen.board import Board
-from tinygen.codegen import ModelSource, Package, TflmArena, generate_package, model_name
+from tinygen.codegen import ModelSource, Package, TestVector, TflmArena, generate_package, model_name
 from tinygen.compress import Compressed
 from tinygen.convert import to_int8
 from tinygen.forms import Choice, Target, choose
@@ -19,15 +19,19 @@ from tinygen.load import SourceKind, detect
 from tinygen.load.dataset import Dataset, load_dataset
 from tinygen.load.source import hash_source, read_flatbuffer
 from tinygen.load.tflite import read_graph
+from tinygen.load.vectors import random_vectors
 from tinygen.lower import live_operator, lower
 from tinygen.optimize import PassEffect, optimize
-from tinygen.oracle import tflm_arena_bytes
+from tinygen.oracle import reference_outputs, tflm_arena_bytes
 from tinygen.pipeline.compressing import compress, compression_note, judged_samples
 from tinygen.pipeline.options import ModelOptions
 from tinygen.pipeline.stages import Stages
 from tinygen.plan import MemoryPlan, plan, without_copies
 
 __all__ = ["Compiled", "LoadedModel", "compile_again", "compile_model", "load_model", "target_of"]
+
+# Test vectors in the package: so many, if their inputs keep to so many bytes.
+_TEST_VECTORS, _TEST_VECTOR_BYTES = 4, 16 << 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +70,13 @@ class Compiled:
     memory: MemoryPlan
     interface: ModelInterface
     arena: TflmArena
+    vectors: tuple[TestVector, ...]
     options: Mapping[str, object]
     package: Package
 
     def with_arena(self, arena: TflmArena) -> Compiled:
         """The same with another arena for TensorFlow Lite Micro."""
-        package = _package(self.loaded, self.choice, self.memory, self.interface, arena, self.options)
+        package = _package(self.loaded, self.choice, self.memory, self.interface, arena, self.vectors, self.options)
         return replace(self, arena=arena, package=package)
 
     @property
@@ -136,16 +141,16 @@ def compile_model(
     loaded = loaded or load_model(options, stages)
     with stages.stage("optimize", "optimizing the graph"):
         graph, effects = optimize(loaded.graph)
-    arena = _reference_arena(loaded)
-    return _generate(loaded, graph, effects, arena, options, target, stages, flash_limit)
+    arena, vectors = _reference_arena(loaded), _reference_vectors(loaded)
+    return _generate(loaded, graph, effects, arena, vectors, options, target, stages, flash_limit)
 
 
 def compile_again(
     compiled: Compiled, options: ModelOptions, target: Target, stages: Stages, flash_limit: int
 ) -> Compiled:
     """The same model again, with forms that keep to another limit."""
-    loaded, graph, effects, arena = compiled.loaded, compiled.graph, compiled.effects, compiled.arena
-    return _generate(loaded, graph, effects, arena, options, target, stages, flash_limit)
+    loaded, graph, effects = compiled.loaded, compiled.graph, compiled.effects
+    return _generate(loaded, graph, effects, compiled.arena, compiled.vectors, options, target, stages, flash_limit)
 
 
 def _generate(
@@ -153,6 +158,7 @@ def _generate(
     graph: Graph,
     effects: tuple[PassEffect, ...],
     arena: TflmArena,
+    vectors: tuple[TestVector, ...],
     options: ModelOptions,
     target: Target,
     stages: Stages,
@@ -168,8 +174,8 @@ def _generate(
         recorded: dict[str, object] = {"optimize": options.mode.value, "dsp": target.dsp, "mve": target.mve}
         if flash_limit is not None:
             recorded["flash_limit"] = flash_limit
-        package = _package(loaded, choice, memory, interface, arena, recorded)
-    return Compiled(loaded, graph, effects, choice, memory, interface, arena, recorded, package)
+        package = _package(loaded, choice, memory, interface, arena, vectors, recorded)
+    return Compiled(loaded, graph, effects, choice, memory, interface, arena, vectors, recorded, package)
 
 
 def _package(
@@ -178,9 +184,10 @@ def _package(
     memory: MemoryPlan,
     interface: ModelInterface,
     arena: TflmArena,
+    vectors: tuple[TestVector, ...],
     options: Mapping[str, object],
 ) -> Package:
-    source = ModelSource(loaded.file, loaded.sha256, loaded.flatbuffer, arena)
+    source = ModelSource(loaded.file, loaded.sha256, loaded.flatbuffer, arena, vectors)
     return generate_package(choice.program, memory, interface, source, macs=graph_macs(loaded.graph), options=options)
 
 
@@ -201,3 +208,12 @@ def _reference_arena(loaded: LoadedModel) -> TflmArena:
         tflm_arena_bytes(loaded.flatbuffer, name=loaded.file),
         "The smallest arena with which the 64-bit reference interpreter runs this model; 32-bit cores need less.",
     )
+
+
+def _reference_vectors(loaded: LoadedModel) -> tuple[TestVector, ...]:
+    """Random ones: the user's samples are nothing to hand on unasked."""
+    interface = ModelInterface.of(loaded.graph, loaded.name)
+    count = _TEST_VECTOR_BYTES // max(sum(port.bytes for port in interface.inputs), 1)
+    inputs = random_vectors(interface, min(max(count, 1), _TEST_VECTORS))
+    outputs = reference_outputs(loaded.flatbuffer, inputs, name=loaded.file)
+    return tuple(TestVector(x, y) for x, y in zip(inputs, outputs, strict=True))

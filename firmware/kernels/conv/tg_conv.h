@@ -13,8 +13,8 @@
 #ifndef TG_CONV_H
 #define TG_CONV_H
 
-#include "tg_channels.h"
-#include "tg_runtime.h"
+#include "../tg_channels.h"
+#include "../tg_runtime.h"
 
 /* What is computed from a window: one weighted sum for each filter. This is the part that another
  * layout of the weights replaces. */

@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 static void pixel(const tg_conv_2d_t *op, const int8_t *image, int32_t row, int32_t byte,
                   int8_t *output, int8_t *scratch) {

@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 void tg_conv_direct(const tg_conv_direct_t *op, const int8_t *input, int8_t *output) {
     for (int32_t b = 0; b < op->batches; b++) {

@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 /* Filters that share the loads of the window. Four sums and their pointers fill the registers of
  * a Cortex-M. */

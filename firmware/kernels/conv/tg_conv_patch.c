@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 /* Copies what lies inside the row and fills the rest; byte: where the piece begins in the row. */
 static void piece(const tg_patch_t *op, const int8_t *row, int32_t byte, int8_t *patch) {

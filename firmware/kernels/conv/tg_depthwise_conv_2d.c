@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 static void pixel(const tg_depthwise_conv_2d_t *op, const int8_t *patch, int8_t *output) {
     const tg_filters_t *filters = &op->filters;

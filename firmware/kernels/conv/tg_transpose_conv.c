@@ -1,4 +1,4 @@
-#include "conv/tg_conv.h"
+#include "tg_conv.h"
 
 static tg_phase_t phase(const int32_t *table, int32_t index) {
     const int32_t *fields = table + 3 * index;

@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 /* The last bytes of a window, which don't fill a word: nothing behind them may be read. */
 static int32_t load_rest(const int8_t *bytes, int32_t count) {

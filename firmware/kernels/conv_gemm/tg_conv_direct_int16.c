@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 void tg_conv_direct_int16(const tg_conv_direct_int16_t *op, const int8_t *input, int8_t *output,
                           int8_t *scratch) {

@@ -16,7 +16,7 @@
 #ifndef TG_CONV_GEMM_H
 #define TG_CONV_GEMM_H
 
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
 
 /* What makes two output pixels of a column. Assembly reads the first four fields. */
 typedef struct {

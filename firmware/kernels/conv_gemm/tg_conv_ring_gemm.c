@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 /* The column of the windows that begin at a and b in the ring, one piece of all kernel rows after
  * the other, and at its end the rests. */

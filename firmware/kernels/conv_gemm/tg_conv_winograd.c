@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 #define COMPONENTS 4
 #define BLOCK 4 /* pixels made at a time */

@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 /* The shift of sums that end in an immediate one. */
 #define SHIFT 12

@@ -1,4 +1,4 @@
-#include "conv_gemm/tg_conv_gemm.h"
+#include "tg_conv_gemm.h"
 
 /* memcpy of small code takes a word a turn; rows are most of what a convolution copies. */
 static void copy_row(int8_t *target, const int8_t *source, int32_t bytes) {

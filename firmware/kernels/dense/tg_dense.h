@@ -2,8 +2,8 @@
 #ifndef TG_DENSE_H
 #define TG_DENSE_H
 
-#include "tg_channels.h"
-#include "tg_runtime.h"
+#include "../tg_channels.h"
+#include "../tg_runtime.h"
 
 typedef struct {
     int32_t batches;

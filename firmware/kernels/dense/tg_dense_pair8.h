@@ -15,7 +15,7 @@
 #ifndef TG_DENSE_PAIR8_H
 #define TG_DENSE_PAIR8_H
 
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
 
 typedef struct {
     int32_t batches;

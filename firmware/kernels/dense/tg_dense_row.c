@@ -1,4 +1,4 @@
-#include "dense/tg_dense_pair8.h"
+#include "tg_dense_pair8.h"
 
 /* The last block writes aside if the output has less than four elements left. */
 void tg_dense_row(const tg_dense_pair8_t *op, const void *values, const void *values_end,

@@ -1,4 +1,4 @@
-#include "dense/tg_dense_pair8.h"
+#include "tg_dense_pair8.h"
 
 #if TG_DSP
 

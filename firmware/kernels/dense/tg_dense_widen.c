@@ -1,4 +1,4 @@
-#include "dense/tg_dense_pair8.h"
+#include "tg_dense_pair8.h"
 
 uint32_t *tg_dense_widen(const int8_t *input, int32_t count, uint32_t *words) {
     const uint32_t *end = words + (count + 7) / 8 * 4;

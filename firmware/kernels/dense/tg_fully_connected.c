@@ -1,4 +1,4 @@
-#include "dense/tg_dense.h"
+#include "tg_dense.h"
 
 void tg_fully_connected(const tg_fully_connected_t *op, const int8_t *input, int8_t *output) {
     for (int32_t b = 0; b < op->batches; b++) {

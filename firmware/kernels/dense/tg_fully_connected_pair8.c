@@ -1,4 +1,4 @@
-#include "dense/tg_dense_pair8.h"
+#include "tg_dense_pair8.h"
 
 void tg_fully_connected_pair8(const tg_fully_connected_pair8_t *op, const int8_t *input,
                               int8_t *output, int8_t *scratch) {

@@ -14,8 +14,8 @@
 #ifndef TG_DEPTHWISE_H
 #define TG_DEPTHWISE_H
 
-#include "tg_channels.h"
-#include "tg_runtime.h"
+#include "../tg_channels.h"
+#include "../tg_runtime.h"
 
 /* 1 <= d <= 7, so that 8-bit weights fit in int16: factors of 2^-3 to 2^-9. */
 #define TG_DEPTHWISE_SHIFT 10

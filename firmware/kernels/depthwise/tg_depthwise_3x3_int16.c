@@ -1,4 +1,4 @@
-#include "depthwise/tg_depthwise.h"
+#include "tg_depthwise.h"
 
 void tg_depthwise_3x3_int16(const tg_depthwise_3x3_int16_t *op, const int8_t *input, int8_t *output,
                             int8_t *scratch) {

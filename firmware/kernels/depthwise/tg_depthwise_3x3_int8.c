@@ -1,5 +1,5 @@
-#include "depthwise/tg_depthwise.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise.h"
 
 /* The words of one channel, see TG_DEPTHWISE_CHANNEL_WORDS. */
 static inline void make_channel(const tg_depthwise_3x3_int8_t *op, int32_t channel,

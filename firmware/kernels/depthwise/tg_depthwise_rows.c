@@ -12,8 +12,8 @@
  *     upper output row += before . (w0, w1) + low half of now * w2
  *     lower output row += high half of before * w0 + now . (w1, w2)
  */
-#include "depthwise/tg_depthwise.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise.h"
 
 #if TG_DSP
 

@@ -11,8 +11,8 @@
  *
  * scratch: a strip of output_width + 2 columns of 8 words, behind up to 24 bytes that align it to
  * 32; the saved rows, 4 words for each pixel of a row and each group; a pixel of padding. */
-#include "depthwise/tg_depthwise.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise.h"
 
 #define COLUMN_WORDS 8
 

@@ -1,4 +1,4 @@
-#include "depthwise/tg_depthwise_taps.h"
+#include "tg_depthwise_taps.h"
 
 void tg_depthwise_taps(const tg_depthwise_taps_t *op, const int8_t *input, int8_t *output,
                        int8_t *scratch) {

@@ -8,7 +8,7 @@
 #ifndef TG_DEPTHWISE_TAPS_H
 #define TG_DEPTHWISE_TAPS_H
 
-#include "depthwise/tg_depthwise.h"
+#include "tg_depthwise.h"
 
 typedef struct {
     int32_t batches;

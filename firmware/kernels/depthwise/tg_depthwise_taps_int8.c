@@ -1,5 +1,5 @@
-#include "depthwise/tg_depthwise_taps.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise_taps.h"
 
 /* What a channel's weights and bias are multiplied by. */
 static int32_t scale_of(const tg_depthwise_taps_int8_t *op, int32_t channel) {

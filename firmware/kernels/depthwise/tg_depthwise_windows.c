@@ -1,5 +1,5 @@
-#include "depthwise/tg_depthwise_taps.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise_taps.h"
 
 #if TG_DSP
 

@@ -1,5 +1,5 @@
-#include "depthwise/tg_depthwise_taps.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_depthwise_taps.h"
 
 /* What all windows share.
  * scratch: offsets of the taps of a window inside the image and where they begin, then those of a

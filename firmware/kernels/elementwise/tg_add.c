@@ -1,4 +1,4 @@
-#include "elementwise/tg_elementwise.h"
+#include "tg_elementwise.h"
 
 /* Room for fractions: the largest difference of two int8 values, 255, still fits in 28 bits. */
 #define FRACTION_BITS 20

@@ -1,5 +1,5 @@
-#include "elementwise/tg_add_linear.h"
-#include "tg_dsp.h"
+#include "tg_add_linear.h"
+#include "../tg_dsp.h"
 
 static inline int8_t sum_of(const tg_add_linear_t *op, int32_t a, int32_t b) {
     const int32_t sum = op->first * a + op->offset + op->second * b;

@@ -2,7 +2,7 @@
 #ifndef TG_ADD_LINEAR_H
 #define TG_ADD_LINEAR_H
 
-#include "tg_runtime.h"
+#include "../tg_runtime.h"
 
 /* Fraction bits of the coefficients. */
 #define TG_ADD_LINEAR_SHIFT 21

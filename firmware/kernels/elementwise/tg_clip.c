@@ -1,4 +1,4 @@
-#include "elementwise/tg_elementwise.h"
+#include "tg_elementwise.h"
 
 void tg_clip(const tg_clip_t *op, const int8_t *input, int8_t *output) {
     for (int32_t i = op->elements; i > 0; i--) {

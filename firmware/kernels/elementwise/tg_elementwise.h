@@ -7,8 +7,8 @@
 #ifndef TG_ELEMENTWISE_H
 #define TG_ELEMENTWISE_H
 
-#include "tg_loops.h"
-#include "tg_runtime.h"
+#include "../tg_loops.h"
+#include "../tg_runtime.h"
 
 /* How the two operands repeat over the output (NumPy's broadcasting): rows within loops. */
 typedef struct {

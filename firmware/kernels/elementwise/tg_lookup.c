@@ -1,4 +1,4 @@
-#include "elementwise/tg_elementwise.h"
+#include "tg_elementwise.h"
 
 void tg_lookup(const tg_lookup_t *op, const void *input, void *output) {
     const uint8_t *table = op->table;

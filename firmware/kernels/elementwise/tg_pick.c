@@ -1,4 +1,4 @@
-#include "elementwise/tg_elementwise.h"
+#include "tg_elementwise.h"
 
 void tg_pick(const tg_pick_t *op, const int8_t *first, const int8_t *second, int8_t *output) {
     const tg_broadcast_t *shape = &op->shape;

@@ -1,4 +1,4 @@
-#include "elementwise/tg_elementwise.h"
+#include "tg_elementwise.h"
 
 void tg_prelu(const tg_prelu_t *op, const int8_t *input, const int8_t *alpha, int8_t *output) {
     const tg_broadcast_t *shape = &op->shape;

@@ -1,4 +1,4 @@
-#include "move/tg_move.h"
+#include "tg_move.h"
 
 /* The innermost loop. Offsets instead of moving pointers: a stride beyond the last block may lead
  * out of the buffer. */

@@ -1,4 +1,4 @@
-#include "move/tg_move.h"
+#include "tg_move.h"
 
 /* Where the current round of the innermost loop starts in the input. */
 static int32_t row_offset(const tg_gather_t *op, const int32_t *turn) {

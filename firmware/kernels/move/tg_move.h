@@ -4,8 +4,8 @@
 #ifndef TG_MOVE_H
 #define TG_MOVE_H
 
-#include "tg_loops.h"
-#include "tg_runtime.h"
+#include "../tg_loops.h"
+#include "../tg_runtime.h"
 
 typedef struct {
     int32_t block; /* bytes of a block */

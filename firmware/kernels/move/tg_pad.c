@@ -1,4 +1,4 @@
-#include "move/tg_move.h"
+#include "tg_move.h"
 
 void tg_pad(const tg_pad_t *op, const void *input, void *output) {
     const int8_t *from = input;

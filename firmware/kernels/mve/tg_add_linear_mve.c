@@ -1,4 +1,4 @@
-#include "mve/tg_mve_add.h"
+#include "tg_mve_add.h"
 
 #if TG_MVE
 

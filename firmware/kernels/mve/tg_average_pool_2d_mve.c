@@ -1,4 +1,4 @@
-#include "mve/tg_mve_pool.h"
+#include "tg_mve_pool.h"
 
 /* Sums of up to sixteen channels. */
 static void sum_up(const tg_pool_2d_t *op, tg_pool_window_t window, int32_t count,

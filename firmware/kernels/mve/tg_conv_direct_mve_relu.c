@@ -1,4 +1,4 @@
-#include "mve/tg_mve_conv.h"
+#include "tg_mve_conv.h"
 
 void tg_conv_direct_mve_relu(const tg_conv_direct_mve_relu_t *op, const int8_t *input,
                              int8_t *output, int8_t *scratch) {

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_depthwise.h"
+#include "tg_mve_depthwise.h"
 
 static void rows(const tg_mve_depthwise_t *op, const int8_t *strip, bool pair, int8_t *output) {
     tg_mve_depthwise_pair(op, strip, pair, output, tg_mve_tiles_relu);

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_depthwise.h"
+#include "tg_mve_depthwise.h"
 
 #if TG_MVE
 

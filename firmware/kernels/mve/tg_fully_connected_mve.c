@@ -1,4 +1,4 @@
-#include "mve/tg_mve_dense.h"
+#include "tg_mve_dense.h"
 
 #if TG_MVE
 

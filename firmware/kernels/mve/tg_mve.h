@@ -5,7 +5,7 @@
 #ifndef TG_MVE_H
 #define TG_MVE_H
 
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
 
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define TG_MVE 1

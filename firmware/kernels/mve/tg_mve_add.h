@@ -2,8 +2,8 @@
 #ifndef TG_MVE_ADD_H
 #define TG_MVE_ADD_H
 
-#include "elementwise/tg_add_linear.h"
-#include "mve/tg_mve.h"
+#include "../elementwise/tg_add_linear.h"
+#include "tg_mve.h"
 
 typedef tg_add_linear_t tg_add_linear_mve_t;
 

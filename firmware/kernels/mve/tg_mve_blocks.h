@@ -2,7 +2,7 @@
 #ifndef TG_MVE_BLOCKS_H
 #define TG_MVE_BLOCKS_H
 
-#include "mve/tg_mve_conv.h"
+#include "tg_mve_conv.h"
 
 #if TG_MVE
 

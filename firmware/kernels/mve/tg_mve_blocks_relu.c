@@ -1,4 +1,4 @@
-#include "mve/tg_mve_blocks.h"
+#include "tg_mve_blocks.h"
 
 #if TG_MVE
 

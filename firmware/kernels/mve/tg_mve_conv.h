@@ -11,8 +11,8 @@
 #ifndef TG_MVE_CONV_H
 #define TG_MVE_CONV_H
 
-#include "conv_gemm/tg_conv_gemm.h"
-#include "mve/tg_mve.h"
+#include "../conv_gemm/tg_conv_gemm.h"
+#include "tg_mve.h"
 
 /* What makes two output pixels of a column: the bytes of two windows, each followed by whatever
  * fills the last vector.

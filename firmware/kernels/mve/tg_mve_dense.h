@@ -2,8 +2,8 @@
 #ifndef TG_MVE_DENSE_H
 #define TG_MVE_DENSE_H
 
-#include "dense/tg_dense.h"
-#include "mve/tg_mve.h"
+#include "../dense/tg_dense.h"
+#include "tg_mve.h"
 
 typedef tg_fully_connected_t tg_fully_connected_mve_t;
 

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_depthwise.h"
+#include "tg_mve_depthwise.h"
 
 /* An input row, or padding: a pixel that repeats. */
 typedef struct {

@@ -8,7 +8,7 @@
 #ifndef TG_MVE_DEPTHWISE_H
 #define TG_MVE_DEPTHWISE_H
 
-#include "mve/tg_mve.h"
+#include "tg_mve.h"
 
 /* Words of a channel in the stream: 0; rows 0 to 2 of each filter column as bytes, and 0; bias;
  * multiplier m; constant c = 2^(e - 1) + zero point * 2^e; 24 - e, for an exponent 1 <= e <= 22.

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_conv.h"
+#include "tg_mve_conv.h"
 
 static void build_column(const tg_mve_direct_t *op, const int8_t *a, const int8_t *b,
                          int8_t *column) {

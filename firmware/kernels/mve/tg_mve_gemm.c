@@ -1,4 +1,4 @@
-#include "mve/tg_mve_conv.h"
+#include "tg_mve_conv.h"
 
 static void set_places(tg_mve_blocks_t *blocks, int32_t second) {
     for (int32_t i = 0; i < 4; i++) {

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_pool.h"
+#include "tg_mve_pool.h"
 
 static int8_t *pixel(const tg_pool_2d_t *op, tg_pool_window_t window, int8_t *output,
                      tg_mve_pool_kernel_t *kernel) {

@@ -2,8 +2,8 @@
 #ifndef TG_MVE_POOL_H
 #define TG_MVE_POOL_H
 
-#include "mve/tg_mve.h"
-#include "pool/tg_pool.h"
+#include "../pool/tg_pool.h"
+#include "tg_mve.h"
 
 typedef tg_pool_2d_t tg_average_pool_2d_mve_t;
 typedef tg_pool_2d_t tg_max_pool_2d_mve_t;

@@ -1,4 +1,4 @@
-#include "mve/tg_mve_conv.h"
+#include "tg_mve_conv.h"
 
 /* By whole vectors: what follows the source in the ring, or the target in the column, is there. */
 static inline void copy_piece(int8_t *target, const int8_t *source, int32_t bytes) {

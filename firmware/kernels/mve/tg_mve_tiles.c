@@ -1,4 +1,4 @@
-#include "mve/tg_mve_tiles.h"
+#include "tg_mve_tiles.h"
 
 #if TG_MVE
 

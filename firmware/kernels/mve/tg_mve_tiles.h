@@ -2,7 +2,7 @@
 #ifndef TG_MVE_TILES_H
 #define TG_MVE_TILES_H
 
-#include "mve/tg_mve_depthwise.h"
+#include "tg_mve_depthwise.h"
 
 #if TG_MVE
 

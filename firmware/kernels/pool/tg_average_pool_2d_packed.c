@@ -1,4 +1,4 @@
-#include "pool/tg_pool_packed.h"
+#include "tg_pool_packed.h"
 
 static int8_t *mean(const tg_pool_2d_t *op, tg_pool_window_t window, int8_t *output) {
     const int32_t count = window.rows * window.columns;

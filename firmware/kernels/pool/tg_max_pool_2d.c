@@ -1,4 +1,4 @@
-#include "pool/tg_pool.h"
+#include "tg_pool.h"
 
 static int32_t largest_of(const int8_t *pixel, tg_pool_window_t window, int32_t channels,
                           int32_t row_gap) {

@@ -1,4 +1,4 @@
-#include "pool/tg_pool_packed.h"
+#include "tg_pool_packed.h"
 
 /* Of the four channels from `pixel` on. */
 static uint32_t largest_four(const int8_t *pixel, const tg_pool_pixels_t *pixels) {

@@ -1,4 +1,4 @@
-#include "pool/tg_pool_packed.h"
+#include "tg_pool_packed.h"
 
 void tg_mean_pixels(const tg_mean_pixels_t *op, const int8_t *input, int8_t *output) {
     const tg_pool_pixels_t pixels = {.rows = 1, .columns = op->pixels, .step = op->channels};

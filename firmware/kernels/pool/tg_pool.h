@@ -2,7 +2,7 @@
 #ifndef TG_POOL_H
 #define TG_POOL_H
 
-#include "tg_runtime.h"
+#include "../tg_runtime.h"
 
 typedef struct {
     int32_t batches;

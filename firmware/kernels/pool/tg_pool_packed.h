@@ -5,8 +5,8 @@
 #ifndef TG_POOL_PACKED_H
 #define TG_POOL_PACKED_H
 
-#include "pool/tg_pool.h"
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
+#include "tg_pool.h"
 
 typedef tg_pool_2d_t tg_average_pool_2d_packed_t;
 typedef tg_pool_2d_t tg_max_pool_2d_packed_t;

@@ -1,4 +1,4 @@
-#include "pool/tg_pool_packed.h"
+#include "tg_pool_packed.h"
 
 /* Sums of four channels: of 0 and 2, and of 1 and 3. */
 typedef struct {

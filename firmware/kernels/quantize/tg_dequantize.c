@@ -1,4 +1,4 @@
-#include "quantize/tg_quantize.h"
+#include "tg_quantize.h"
 
 void tg_dequantize(const tg_dequantize_t *op, const void *input, float *output) {
     const uint8_t *from = input;

@@ -1,4 +1,4 @@
-#include "quantize/tg_quantize.h"
+#include "tg_quantize.h"
 
 void tg_dequantize_int16(const tg_dequantize_int16_t *op, const int16_t *input, float *output) {
     for (int32_t i = op->elements; i > 0; i--) {

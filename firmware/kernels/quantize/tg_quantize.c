@@ -1,4 +1,4 @@
-#include "quantize/tg_quantize.h"
+#include "tg_quantize.h"
 
 void tg_quantize(const tg_quantize_t *op, const float *input, int8_t *output) {
     for (int32_t i = op->elements; i > 0; i--) {

@@ -5,7 +5,7 @@
 #ifndef TG_QUANTIZE_H
 #define TG_QUANTIZE_H
 
-#include "tg_runtime.h"
+#include "../tg_runtime.h"
 
 typedef struct {
     int32_t elements;

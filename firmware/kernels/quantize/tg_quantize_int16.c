@@ -1,4 +1,4 @@
-#include "quantize/tg_quantize.h"
+#include "tg_quantize.h"
 
 void tg_quantize_int16(const tg_quantize_t *op, const float *input, int16_t *output) {
     for (int32_t i = op->elements; i > 0; i--) {

@@ -1,4 +1,4 @@
-#include "reduce/tg_reduce.h"
+#include "tg_reduce.h"
 
 /* The index of the first greatest element of x ^ flip. */
 static int32_t find(const tg_arg_extreme_t *op, const int8_t *input) {

@@ -1,4 +1,4 @@
-#include "reduce/tg_reduce.h"
+#include "tg_reduce.h"
 
 /* The greatest of ~x is ~ of the least x, and ~x = x ^ -1: one loop serves both. `turn` is zeros,
  * and is zeros again afterwards: an odometer that has come round. */

@@ -2,8 +2,8 @@
 #ifndef TG_REDUCE_H
 #define TG_REDUCE_H
 
-#include "tg_loops.h"
-#include "tg_runtime.h"
+#include "../tg_loops.h"
+#include "../tg_runtime.h"
 
 /* Which elements make one output: `fold` loops run over them, `keep` loops over the outputs. */
 typedef struct {

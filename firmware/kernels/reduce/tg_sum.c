@@ -1,4 +1,4 @@
-#include "reduce/tg_reduce.h"
+#include "tg_reduce.h"
 
 /* `turn` is zeros, and is zeros again afterwards: an odometer that has come round. */
 static int32_t sum_elements(const tg_reduce_t *over, const int8_t *input, int32_t *turn) {

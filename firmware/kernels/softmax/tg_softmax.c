@@ -1,4 +1,4 @@
-#include "softmax/tg_softmax.h"
+#include "tg_softmax.h"
 
 void tg_softmax(const tg_softmax_t *op, const int8_t *input, int8_t *output) {
     for (int32_t r = 0; r < op->rows; r++) {

@@ -2,7 +2,7 @@
 #ifndef TG_SOFTMAX_H
 #define TG_SOFTMAX_H
 
-#include "tg_runtime.h"
+#include "../tg_runtime.h"
 
 typedef struct {
     int32_t rows;

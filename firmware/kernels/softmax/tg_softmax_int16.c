@@ -1,4 +1,4 @@
-#include "softmax/tg_softmax.h"
+#include "tg_softmax.h"
 
 void tg_softmax_int16(const tg_softmax_t *op, const int8_t *input, int16_t *output) {
     for (int32_t r = 0; r < op->rows; r++) {

@@ -1,4 +1,4 @@
-#include "softmax/tg_softmax.h"
+#include "tg_softmax.h"
 
 /* The sum of a row has 12 integer and 19 fraction bits, as TFLM's. */
 #define SUM_INTEGER_BITS 12

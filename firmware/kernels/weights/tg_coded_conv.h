@@ -5,8 +5,8 @@
 #ifndef TG_CODED_CONV_H
 #define TG_CODED_CONV_H
 
-#include "conv/tg_conv.h"
-#include "weights/tg_weights.h"
+#include "../conv/tg_conv.h"
+#include "tg_weights.h"
 
 TG_CODED_LAYER(conv_2d);
 TG_CODED_LAYER(conv_direct);

@@ -1,4 +1,4 @@
-#include "weights/tg_coded_conv.h"
+#include "tg_coded_conv.h"
 
 void tg_coded_conv_2d(const tg_coded_conv_2d_t *op, const int8_t *input, int8_t *output,
                       int8_t *scratch) {

@@ -5,9 +5,9 @@
 #ifndef TG_CODED_DENSE_H
 #define TG_CODED_DENSE_H
 
-#include "dense/tg_dense.h"
-#include "dense/tg_dense_pair8.h"
-#include "weights/tg_weights.h"
+#include "../dense/tg_dense.h"
+#include "../dense/tg_dense_pair8.h"
+#include "tg_weights.h"
 
 TG_CODED_LAYER(fully_connected);
 TG_CODED_LAYER(fully_connected_pair8_direct);

@@ -5,9 +5,9 @@
 #ifndef TG_CODED_DEPTHWISE_H
 #define TG_CODED_DEPTHWISE_H
 
-#include "depthwise/tg_depthwise.h"
-#include "depthwise/tg_depthwise_taps.h"
-#include "weights/tg_weights.h"
+#include "../depthwise/tg_depthwise.h"
+#include "../depthwise/tg_depthwise_taps.h"
+#include "tg_weights.h"
 
 TG_CODED_LAYER(depthwise_3x3_int8);
 TG_CODED_LAYER(depthwise_taps_int8);

@@ -1,4 +1,4 @@
-#include "weights/tg_coded_depthwise.h"
+#include "tg_coded_depthwise.h"
 
 void tg_coded_depthwise_taps_int8(const tg_coded_depthwise_taps_int8_t *op, const int8_t *input,
                                   int8_t *output, int8_t *scratch) {

@@ -1,4 +1,4 @@
-#include "weights/tg_coded_dense.h"
+#include "tg_coded_dense.h"
 
 void tg_coded_fully_connected(const tg_coded_fully_connected_t *op, const int8_t *input,
                               int8_t *output, int8_t *scratch) {

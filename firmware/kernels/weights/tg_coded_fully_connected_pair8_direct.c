@@ -1,4 +1,4 @@
-#include "weights/tg_coded_dense.h"
+#include "tg_coded_dense.h"
 
 /* A block of four outputs after the other. layer.stream: the blocks' biases alone, [blocks][4]. */
 void tg_coded_fully_connected_pair8_direct(const tg_coded_fully_connected_pair8_direct_t *op,

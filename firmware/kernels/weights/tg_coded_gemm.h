@@ -5,8 +5,8 @@
 #ifndef TG_CODED_GEMM_H
 #define TG_CODED_GEMM_H
 
-#include "conv_gemm/tg_conv_gemm.h"
-#include "weights/tg_weights.h"
+#include "../conv_gemm/tg_conv_gemm.h"
+#include "tg_weights.h"
 
 TG_CODED_LAYER(conv_ring_pair8);
 TG_CODED_LAYER(conv_direct_pair8);

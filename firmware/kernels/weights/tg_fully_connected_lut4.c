@@ -1,4 +1,4 @@
-#include "weights/tg_fully_connected_lut4.h"
+#include "tg_fully_connected_lut4.h"
 
 #define TABLE_WORDS 256
 

@@ -3,8 +3,8 @@
 #ifndef TG_FULLY_CONNECTED_LUT4_H
 #define TG_FULLY_CONNECTED_LUT4_H
 
-#include "dense/tg_dense_pair8.h"
-#include "tg_channels.h"
+#include "../dense/tg_dense_pair8.h"
+#include "../tg_channels.h"
 
 typedef struct {
     int32_t batches;

@@ -1,4 +1,4 @@
-#include "weights/tg_sparse_steps.h"
+#include "tg_sparse_steps.h"
 
 #define BLOCK 4
 

@@ -3,7 +3,7 @@
 #ifndef TG_SPARSE_STEPS_H
 #define TG_SPARSE_STEPS_H
 
-#include "tg_channels.h"
+#include "../tg_channels.h"
 
 typedef struct {
     int32_t pixels;       /* windows, each contiguous in the input */

@@ -8,7 +8,7 @@
 #ifndef TG_WEIGHTS_H
 #define TG_WEIGHTS_H
 
-#include "tg_dsp.h"
+#include "../tg_dsp.h"
 
 typedef struct tg_weights_reader tg_weights_reader_t;
 

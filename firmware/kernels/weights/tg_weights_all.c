@@ -1,4 +1,4 @@
-#include "weights/tg_weights.h"
+#include "tg_weights.h"
 
 int8_t *tg_weights_all(const tg_weights_t *op, int8_t *target) {
     const int32_t *tail = op->tails;

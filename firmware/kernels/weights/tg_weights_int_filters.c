@@ -1,4 +1,4 @@
-#include "weights/tg_weights.h"
+#include "tg_weights.h"
 
 /* The values of a filter with a factor of its own. */
 static void make_table(int32_t count, int32_t factor, int8_t *table) {

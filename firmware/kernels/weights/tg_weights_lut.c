@@ -1,4 +1,4 @@
-#include "weights/tg_weights.h"
+#include "tg_weights.h"
 
 const uint8_t *tg_weights_codes(const tg_weights_t *op, const uint8_t *codes, const int8_t *first,
                                 const int8_t *second, int8_t *target) {

@@ -1,4 +1,4 @@
-#include "weights/tg_weights.h"
+#include "tg_weights.h"
 
 void tg_weights_lut_filters(tg_weights_reader_t *reader, int8_t *target) {
     const tg_weights_t *op = reader->op;

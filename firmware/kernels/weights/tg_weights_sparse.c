@@ -1,4 +1,4 @@
-#include "weights/tg_weights.h"
+#include "tg_weights.h"
 
 /* A group that makes halfwords of two filters starts as eight bytes of which the even ones belong
  * to one filter, the odd ones to the other; a + 256 * b is 256 less than the bytes say where a is
