@@ -8,7 +8,11 @@ command -v dpkg-query >/dev/null 2>&1 || {
 }
 missing=""
 for package in $(grep -v '^#' apt-packages.txt); do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    name=${package#\?}
+    dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' && continue
+    # What a release may lack is looked up in the lists that are there: getting them each time would take long.
+    [ "$name" = "$package" ] || apt-cache show "$name" >/dev/null 2>&1 || continue
+    missing="$missing $name"
 done
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
