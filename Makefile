@@ -4,6 +4,7 @@
 # make lint   ruff, mypy, clang-format
 # make boards run keyword spotting on every board that an installed emulator knows, write docs/BOARDS.md
 # make bench  measure the MLPerf Tiny models, write docs/BENCHMARKS.md (TFLM=dir: TensorFlow Lite Micro, too)
+# make compression  compress the MLPerf Tiny models by every recipe, write docs/COMPRESSION.md
 # make sizes  measure the kernels' code, from which forms are chosen
 
 VENV ?= .venv
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 C_FILES = $(shell git ls-files -co --exclude-standard 'firmware/*.c' 'firmware/*.h')
 
-.PHONY: run test quick lint boards bench sizes format setup clean
+.PHONY: run test quick lint boards bench compression sizes format setup clean
 
 run: setup
 	$(BIN)/python examples/digits/train.py
@@ -34,6 +35,9 @@ boards: setup
 
 bench: setup
 	$(BIN)/python scripts/bench.py $(if $(TFLM),--tflm $(TFLM))
+
+compression: setup
+	$(BIN)/python scripts/compression_report.py
 
 sizes: setup
 	$(BIN)/python scripts/measure_kernels.py
