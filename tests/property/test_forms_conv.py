@@ -102,7 +102,7 @@ def test_forms_that_fit() -> None:
     assert short and pair
     assert (short.requantize, pair.requantize) == (0, -255)
     assert short.stream.size == 4 + 4 + 4  # biases twice, one step of two filters, two factors each
-    assert pair.stream.size == 2 + 4  # one step, two multipliers, two biases with exponents
+    assert (pair.stream.size, pair.constants.size) == (2, 4)  # one step; two multipliers, two biases with exponents
 
 
 @pytest.mark.parametrize(

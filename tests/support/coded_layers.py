@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 from support import conv_layers, fast_layers
 from tinygen.compress.int8 import int8_weights
 from tinygen.forms import Candidate, Target, forms_for
+from tinygen.forms.channel_codes import with_packed_channels
 from tinygen.ir import Call, Graph, Program
 
-__all__ = ["LAYERS", "WEIGHTS", "coded_candidates", "draw", "in_coded_form"]
+__all__ = [
+    "LAYERS",
+    "WEIGHTS",
+    "coded_candidates",
+    "draw",
+    "in_coded_form",
+    "in_packed_form",
+    "packed_candidates",
+]
 
 Rng = np.random.Generator
 Matrix = NDArray[np.int8]
@@ -96,5 +105,21 @@ def in_coded_form(number: int, program: Program) -> Program:
     steps = []
     for step in program.steps:
         found = coded_candidates(step, program.graph) if isinstance(step, Call) else []
+        steps += found[number % len(found)].calls if found else [step]
+    return Program(program.graph, tuple(steps))
+
+
+def packed_candidates(call: Call, graph: Graph) -> list[Candidate]:
+    """The ways to compute a call whose channels' constants are packed; of coded weights, too."""
+    forms = [c for f in forms_for(call.kernel) for c in f.candidates(call, graph, Target(dsp=True))]
+    packed = [with_packed_channels(c, graph) for c in (Candidate("portable", (call,), 0), *forms)]
+    return [c for c in packed if c is not None]
+
+
+def in_packed_form(number: int, program: Program) -> Program:
+    """The program with the channels of every call packed, where they can be."""
+    steps = []
+    for step in program.steps:
+        found = packed_candidates(step, program.graph) if isinstance(step, Call) else []
         steps += found[number % len(found)].calls if found else [step]
     return Program(program.graph, tuple(steps))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygen.ir import Call, Constant, Function, Param
+from tinygen.ir import SCRATCH, Call, Constant, Function, Param, Scratch
 from tinygen.resources import FIRMWARE
 
 __all__ = ["call_kernel"]
@@ -31,32 +31,41 @@ def call_kernel(call: Call, arguments: Sequence[Bytes]) -> None:
 
     Scratch memory, where the call asks for it, is fresh and full of a pattern.
     """
-    pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
     scratch = np.full(max(call.scratch_bytes, 1), 0x5A, np.int8)
-    if call.scratch_bytes:
-        pointers.append(scratch.ctypes.data_as(ctypes.c_void_p))
-    kept: list[Any] = []
-    if call.params:
-        pointers.insert(0, ctypes.cast(ctypes.pointer(_struct(call.params, kept)), ctypes.c_void_p))
-    getattr(_library(), call.kernel)(*pointers)
+    tensors = {v.tensor: a for v, a in zip((*call.inputs, *call.outputs), arguments, strict=True)}
+    tensors[SCRATCH] = scratch
+    for part in call.parts or (call,):
+        if call.parts:
+            arguments = [tensors[v.tensor][v.offset :] for v in (*part.inputs, *part.outputs)]
+        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
+        if part.scratch_bytes:
+            pointers.append(scratch[part.scratch_offset :].ctypes.data_as(ctypes.c_void_p))
+        kept: list[Any] = []
+        if part.params:
+            pointers.insert(0, ctypes.cast(ctypes.pointer(_struct(part.params, scratch, kept)), ctypes.c_void_p))
+        getattr(_library(), part.kernel)(*pointers)
 
 
-def _struct(params: Mapping[str, Param], kept: list[Any]) -> ctypes.Structure:
+def _struct(params: Mapping[str, Param], scratch: Bytes, kept: list[Any]) -> ctypes.Structure:
     """A parameter struct with the fields of ``params``, in order; ``kept`` keeps its arrays alive."""
-    values = {name: _value(value, kept) for name, value in params.items()}
+    values = {name: _value(value, scratch, kept) for name, value in params.items()}
     kind = type("Params", (ctypes.Structure,), {"_fields_": [(name, type(v)) for name, v in values.items()]})
     kept.append(struct := kind(*values.values()))
     return struct
 
 
-def _value(value: Param, kept: list[Any]) -> Any:
+def _value(value: Param, scratch: Bytes, kept: list[Any]) -> Any:
     if isinstance(value, Constant):
         kept.append(data := np.ascontiguousarray(value.data))
         return ctypes.c_void_p(data.ctypes.data if data.size else None)
     if isinstance(value, Function):
         return ctypes.cast(getattr(_library(), value.name), ctypes.c_void_p)
     if isinstance(value, Mapping):
-        return _struct(value, kept)
+        return _struct(value, scratch, kept)
+    if isinstance(value, Scratch):
+        return ctypes.c_void_p(scratch.ctypes.data + value.offset)
+    if isinstance(value, np.integer):
+        return np.ctypeslib.as_ctypes_type(value.dtype)(int(value))
     if isinstance(value, tuple):
         return (ctypes.c_int32 * len(value))(*value)
     return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_int32(value)

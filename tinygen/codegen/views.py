@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from tinygen.ir import (
     Param,
     Port,
     Program,
+    Scratch,
     Tensor,
     View,
 )
@@ -182,7 +184,7 @@ class _ViewBuilder:
                 part = seen[call.op]
                 seen[call.op] += 1
                 suffix = (f"op{call.op}", part) if count[call.op] > 1 else (f"op{call.op}",)
-                params = {k: self._param(v, suffix) for k, v in call.params.items()}
+                params = {k: self._param(v, suffix, scratch) for k, v in call.params.items()}
                 struct, is_new = self._struct(call.kernel, params, suffix)
                 yield CallView(
                     op=call.op,
@@ -231,13 +233,15 @@ class _ViewBuilder:
             tensor = sources[tensor].source
         return tensor, offset
 
-    def _param(self, value: Param, parts: tuple[object, ...]) -> object:
+    def _param(self, value: Param, parts: tuple[object, ...], scratch: int) -> object:
         if isinstance(value, Constant):
             return self._array((*parts, value.role), value) if np.asarray(value.data).size else "NULL"
         if isinstance(value, Function):
             return value.name
+        if isinstance(value, Scratch):
+            return f"AT({scratch + value.offset})"
         if isinstance(value, Mapping):
-            return {k: self._param(v, parts) for k, v in value.items()}
+            return {k: self._param(v, parts, scratch) for k, v in value.items()}
         if isinstance(value, tuple):
             return [c_literal(v) for v in value]
         return c_literal(value)
@@ -288,7 +292,7 @@ def comment(graph: Graph, op_index: int) -> str:
     return _plain(f'{op.index}  {op.kind}  "{name}"  {source} -> {target}')
 
 
-def c_literal(value: int | float) -> str:
+def c_literal(value: int | float | np.integer[Any]) -> str:
     """A C literal with exactly this value; nine digits tell any two float32 values apart."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tinygen.forms.channel_codes import SUFFIX
 from tinygen.forms.choose import Choice
-from tinygen.forms.form import Target, forms_for
+from tinygen.forms.form import Candidate, Target, forms_for
 from tinygen.forms.rows import Rows, band_params, rows_of
 from tinygen.forms.selection import Totals
 from tinygen.ir import SCRATCH, Call, Graph, Program, Step, View
@@ -72,12 +73,16 @@ def _pays(before: Totals, after: Totals) -> bool:
 def pairs(program: Program) -> Iterator[tuple[Call, Call]]:
     """Neighbouring calls, the second of which alone reads what the first one writes."""
     for first, second in zip(program.steps, program.steps[1:], strict=False):
-        if not (isinstance(first, Call) and isinstance(second, Call)) or first.parts or second.parts:
+        if not (isinstance(first, Call) and isinstance(second, Call)) or _banded(first) or _banded(second):
             continue
         between = first.outputs[0].tensor
         users = [s for s in program.steps if between in _mentioned(s)]
         if second.inputs == (View(between),) and len(users) == 2 and between not in program.graph.outputs:
             yield first, second
+
+
+def _banded(call: Call) -> bool:
+    return any(part.op != call.op for part in call.parts)
 
 
 def _mentioned(step: Step) -> tuple[int, ...]:
@@ -103,17 +108,17 @@ def in_bands(
         return None
     program = _replaced(choice.program, first, second, _whole(first, second, schedule, parts))
     calls, totals = len(parts) - 2, choice.totals
+    flash = CALL_BYTES * calls + producer.unpacked_bytes(first) + consumer.unpacked_bytes(second)
     return replace(
         choice,
         program=program,
+        forms={**choice.forms, first.op: producer.form, second.op: consumer.form},
         reasons={
             **choice.reasons,
             first.op: f"in bands of rows, together with operator {second.op}",
             second.op: f"{band_rows} row{'s' * (band_rows > 1)} at a time, together with operator {first.op}",
         },
-        totals=Totals(
-            totals.flash + CALL_BYTES * calls, _arena_bytes(program), totals.instructions + CALL_INSTRUCTIONS * calls
-        ),
+        totals=Totals(totals.flash + flash, _arena_bytes(program), totals.instructions + CALL_INSTRUCTIONS * calls),
     )
 
 
@@ -145,7 +150,10 @@ def _replaced(program: Program, first: Call, second: Call, call: Call) -> Progra
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """A layer that can compute some of its rows alone, in the form that was chosen for it."""
+    """A layer that can compute some of its rows alone, in the form that was chosen for it.
+
+    Its channels' constants are not packed: they would be unpacked for every band.
+    """
 
     call: Call
     rows: Rows
@@ -156,11 +164,18 @@ class _Layer:
     @classmethod
     def of(cls, call: Call, choice: Choice, lowered: Program, target: Target) -> _Layer | None:
         portable = [c for c in lowered.calls if c.op == call.op]
-        form = choice.forms[call.op]
+        form = choice.forms[call.op].removesuffix(SUFFIX)
         if len(portable) != 1 or "+" in form:  # weights that are decoded would be so for every band
             return None
         rows = rows_of(portable[0], lowered.graph)
         return None if rows is None else cls(portable[0], rows, form, lowered.graph, target)
+
+    def unpacked_bytes(self, call: Call) -> int:
+        """Flash that the call in its chosen form saves by packing."""
+        plain = self.band(0, self.rows.outputs, call.inputs[0], call.outputs[0])
+        if plain is None or not call.parts:
+            return 0
+        return Candidate("", (plain,), 0).flash_bytes - Candidate("", (call,), 0).flash_bytes
 
     def band(self, first: int, end: int, source: View, target: View) -> Call | None:
         """Output rows from ``first`` to before ``end``; ``source`` begins with the first row that they read."""

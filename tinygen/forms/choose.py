@@ -17,11 +17,15 @@ from tinygen.ir import Program
 
 __all__ = ["Choice", "Limits", "Mode", "choose"]
 
-# How far over the least possible flash and arena a mode may go to save instructions: a share, and bytes
-# that are always allowed, since a small model is little more than the code of its kernels.
-_SHARE = {"size": 1.02, "ram": 1.05, "balanced": 1.12}
-_FLASH_BYTES = {"balanced": 4096}
+# How far over the least possible flash and arena a mode may go to save instructions: a share, and bytes that are
+# always allowed, since a small model is little more than the code of its kernels. For ``balanced``, the least flash
+# is what ``size`` takes.
+_FLASH_SHARE = {"size": 1.02, "balanced": 1.15}
+_FLASH_BYTES = {"size": 1400, "balanced": 4096}
+_ARENA_SHARE = {"ram": 1.05, "balanced": 1.12}
 _ARENA_BYTES = {"ram": 64, "balanced": 256}
+# The share of instructions that a share of flash must save in turn.
+_WORTH = {"size": 1.0}
 _UNLIMITED = 1 << 40
 # Of kernels compiled for size, about: assembly by less, C by more.
 SMALL_CODE_SLOWDOWN = 1.1
@@ -107,16 +111,20 @@ def _choose(program: Program, options: Options, mode: Mode, level: str, flash_li
 def _limits(selection: Selection, mode: Mode, flash_limit: int | None) -> Limits:
     flash = arena = _UNLIMITED
 
-    def relaxed(least: int, always: dict[str, int]) -> int:
-        return max(int(least * _SHARE[mode.value]), least + always.get(mode.value, 0))
+    def relaxed(least: int, share: dict[str, float], always: dict[str, int]) -> int:
+        return max(int(least * share[mode.value]), least + always[mode.value])
 
     free = mode is Mode.BALANCED and flash_limit is not None
-    if mode in (Mode.SIZE, Mode.BALANCED) and not free:
+    if mode is Mode.SIZE:
         _minimize_flash(selection)
-        flash = relaxed(selection.totals().flash, _FLASH_BYTES)
+        flash = relaxed(selection.totals().flash, _FLASH_SHARE, _FLASH_BYTES)
+    if mode is Mode.BALANCED and not free:
+        smallest = selection.at_level(Mode.SIZE.kernel_level)
+        _fill(smallest, Mode.SIZE, _limits(smallest, Mode.SIZE, None), _UNLIMITED)
+        flash = relaxed(smallest.totals().flash, _FLASH_SHARE, _FLASH_BYTES)
     if mode in (Mode.RAM, Mode.BALANCED) and not free:
         _minimize_arena(selection)
-        arena = relaxed(selection.totals().arena, _ARENA_BYTES)
+        arena = relaxed(selection.totals().arena, _ARENA_SHARE, _ARENA_BYTES)
     return Limits(min(flash, flash_limit or _UNLIMITED), arena)
 
 
@@ -134,7 +142,7 @@ def _fill(selection: Selection, mode: Mode, limits: Limits, must: int) -> None:
     ends = []
     for start in starts:
         start(selection)
-        _spend(selection, limits)
+        _spend(selection, limits, _WORTH.get(mode.value, 0.0))
         totals = selection.totals()
         over = max(totals.flash - limits.flash, 0) + max(totals.arena - limits.arena, 0)
         ends.append((max(totals.flash - must, 0), over, totals.instructions, selection.state()))
@@ -194,8 +202,12 @@ def _descend(selection: Selection) -> None:
         selection.apply(min(better)[1])
 
 
-def _spend(selection: Selection, limits: Limits) -> None:
-    """Buy speed while the limits allow it: the most instructions for a byte of flash first."""
+def _spend(selection: Selection, limits: Limits, worth: float) -> None:
+    """Buy speed while the limits allow it: the most instructions for a byte of flash first.
+
+    Args:
+        worth: the share of instructions that a share of flash must save.
+    """
     while True:
         flash, instructions = selection.flash_and_instructions()
         ranked = []
@@ -203,7 +215,8 @@ def _spend(selection: Selection, limits: Limits) -> None:
             with selection.trial(move):
                 new_flash, new_instructions = selection.flash_and_instructions()
             saved, cost = instructions - new_instructions, new_flash - flash
-            if saved > 0 and new_flash <= max(limits.flash, flash):
+            pays = saved > 0 and saved * flash >= worth * cost * instructions
+            if pays and new_flash <= max(limits.flash, flash):
                 ranked.append((saved / max(cost, 1) if cost > 0 else float("inf"), saved, move))
         arena = selection.totals().arena
         for _, _, move in sorted(ranked, reverse=True):

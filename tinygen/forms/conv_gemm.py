@@ -53,7 +53,7 @@ class MicroKernel:
 
 MICRO_KERNELS = (
     MicroKernel("int16", pack_int16, 10, lambda requantize: (20, 30, 10)[requantize], 16),
-    MicroKernel("pair8", pack_pair8, 12, lambda _: 38, 16),
+    MicroKernel("pair8", pack_pair8, 12, lambda _: 39, 16),
 )
 
 
@@ -115,8 +115,9 @@ class _GemmForm(Form):
             "steps": geometry.steps,
             "channels": filters.count,
             "requantize": packed.requantize,
-            "output_min": filters.low,
-            "output_max": filters.high,
+            "constants": Constant("constants", packed.constants),
+            "output_min": np.int8(filters.low),
+            "output_max": np.int8(filters.high),
         }
         name = f"tg_conv_{self.driver}_{kernel.name}"
         own = (f"conv_gemm/{name}.c", f"conv_gemm/tg_gemm_{kernel.name}.c")

@@ -21,8 +21,9 @@ __all__ = ["Candidate", "Form", "Target", "arrays_of", "constant_bytes", "forms_
 
 
 POINTER_BYTES = 4
-# Instructions and addresses of a call in generated code.
+# Instructions and addresses of a call in generated code, and of one that decodes for it.
 CALL_BYTES = 20
+DECODER_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Candidate:
     @property
     def flash_bytes(self) -> int:
         """Bytes of the calls, their parameters, and the constants that these refer to; shared ones count here, too."""
-        return sum(CALL_BYTES + constant_bytes(call.params) for call in self.calls)
+        parts = [part for call in self.calls for part in call.parts or (call,)]
+        calls = CALL_BYTES * len(self.calls) + DECODER_BYTES * (len(parts) - len(self.calls))
+        return calls + sum(constant_bytes(part.params) for part in parts)
 
     @property
     def scratch_bytes(self) -> int:
@@ -112,4 +115,6 @@ def constant_bytes(value: Param) -> int:
         return POINTER_BYTES + int(np.asarray(value.data).nbytes)
     if isinstance(value, Mapping):
         return sum(constant_bytes(v) for v in value.values())
+    if isinstance(value, np.integer):
+        return value.itemsize
     return 4 * len(value) if isinstance(value, tuple) else 4

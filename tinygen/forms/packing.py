@@ -9,7 +9,7 @@ roundings, S = floor(s * m / 2^31 + 1/2), then S / 2^e to nearest with ties away
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +67,12 @@ class Packed:
     Attributes:
         stream: words.
         requantize: the field of ``tg_gemm_t``; it selects or parametrizes the kernel's requantization.
+        constants: of each filter in the order of the stream, where they lie apart from it.
     """
 
     stream: NDArray[np.int32]
     requantize: int
+    constants: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 def filters_of(params: Mapping[str, Param]) -> Filters:
@@ -191,9 +193,9 @@ def pack_pair8(filters: Filters, order: Ints) -> Packed | None:
     both = filters.weights[pairs[:, 0]] + 256 * filters.weights[pairs[:, 1]]
     if not _fits(both, 16):
         return None
-    biases = filters.bias * 256 + filters.exponent - 1
-    blocks = (words_of_halves(_ordered(both, order)).reshape(len(pairs), -1), filters.multiplier[pairs], biases[pairs])
-    return Packed(_int32(np.concatenate(blocks, axis=1).reshape(-1)), 2 * filters.zero_point + 1)
+    stream = words_of_halves(_ordered(both, order))
+    constants = np.stack([filters.multiplier, filters.bias * 256 + filters.exponent - 1], axis=-1)[pairs]
+    return Packed(_int32(stream.reshape(-1)), 2 * filters.zero_point + 1, _int32(constants.reshape(-1)))
 
 
 def pair_order(count: int) -> Ints:

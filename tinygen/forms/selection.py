@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from tinygen.forms.channel_codes import with_packed_channels
 from tinygen.forms.code_size import code_bytes
 from tinygen.forms.estimate import portable_instructions
 from tinygen.forms.form import Candidate, Target, forms_for
@@ -48,7 +49,9 @@ def options_of(program: Program, target: Target) -> Options:
         if isinstance(step, Call):
             portable = Candidate("portable", (step,), portable_instructions(step, program.graph))
             forms = [c for f in forms_for(step.kernel) for c in f.candidates(step, program.graph, target)]
-            options[position] = (portable, *(f for f in forms if all(is_aligned(c, homes) for c in f.calls)))
+            ways = (portable, *(f for f in forms if all(is_aligned(c, homes) for c in f.calls)))
+            packed = [(way, with_packed_channels(way, program.graph)) for way in ways]
+            options[position] = (*ways, *(p for way, p in packed if p is not None and p.flash_bytes < way.flash_bytes))
     return options
 
 
@@ -66,6 +69,10 @@ class Selection:
         self._picked = dict.fromkeys(options, 0)
         self._arenas: dict[tuple[int, ...], int] = {}
         self._flash = {p: tuple(c.flash_bytes for c in candidates) for p, candidates in options.items()}
+
+    def at_level(self, level: str) -> Selection:
+        """A choice of its own among the same ways, for kernels that are compiled at another level."""
+        return Selection(self._program, self._options, level)
 
     def pick_portable(self) -> None:
         self._picked = dict.fromkeys(self._options, 0)

@@ -162,7 +162,6 @@ def _coded(
             "decode": Function(decoder),
             "codes": Constant("codes", stream),
             "values": Constant("values", values),
-            "tails": Constant("tails", np.zeros(0, np.int32)),
             "bits": tables.bits,
             "paired": int(paired),
             "rows": len(rows),

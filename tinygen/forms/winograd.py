@@ -70,8 +70,9 @@ def _candidate(
         "steps": steps,
         "channels": 16 * pairs,
         "requantize": 2,
-        "output_min": layer.low,
-        "output_max": layer.high,
+        "constants": Constant("constants", np.zeros(0, np.int32)),
+        "output_min": np.int8(layer.low),
+        "output_max": np.int8(layer.high),
     }
     ring: dict[str, Param] = {
         "rows": 3,

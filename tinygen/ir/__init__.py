@@ -2,7 +2,7 @@
 
 from tinygen.ir.graph import Graph, Op, OptionValue, Tensor
 from tinygen.ir.interface import ModelInterface, Port
-from tinygen.ir.program import SCRATCH, Alias, Call, Constant, Function, Param, Program, Step, View
+from tinygen.ir.program import SCRATCH, Alias, Call, Constant, Function, Param, Program, Scratch, Step, View
 from tinygen.ir.text import to_text
 from tinygen.ir.types import Array, DType, Quantization
 from tinygen.ir.verify import problems
@@ -23,6 +23,7 @@ __all__ = [
     "Port",
     "Program",
     "Quantization",
+    "Scratch",
     "Step",
     "Tensor",
     "View",

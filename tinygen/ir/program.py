@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Union
+from typing import Any, Union
+
+import numpy as np
 
 from tinygen.ir.graph import Graph
 from tinygen.ir.types import Array
 
-__all__ = ["SCRATCH", "Alias", "Call", "Constant", "Function", "Param", "Program", "Step", "View"]
+__all__ = ["SCRATCH", "Alias", "Call", "Constant", "Function", "Param", "Program", "Scratch", "Step", "View"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +39,16 @@ class Function:
     name: str
 
 
-# A field of a kernel's parameter struct. Mappings become nested structs, tuples become arrays.
-Param = Union[int, float, Constant, Function, tuple[int, ...], "Mapping[str, Param]"]
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """An address as a parameter: ``offset`` bytes into the scratch memory of the call that the part belongs to."""
+
+    offset: int
+
+
+# A field of a kernel's parameter struct. Mappings become nested structs, tuples become arrays; numpy's integers stand
+# for fields of their size.
+Param = Union[int, float, "np.integer[Any]", Constant, Function, Scratch, tuple[int, ...], "Mapping[str, Param]"]
 
 
 # The tensor of a view into the scratch memory of a call that is computed by parts.
@@ -74,7 +84,8 @@ class Call:
         input_alignment: the inputs must lie at multiples of so many bytes. Int8 kernels take any address
             unless they say otherwise here; other types always lie at multiples of their size.
         parts: calls that compute this one in their order, in its place; ``kernel`` and ``params`` are then
-            words for people. Their views of ``SCRATCH`` lie in this call's scratch memory.
+            words for people. Their views of ``SCRATCH``, and ``Scratch`` in their parameters, lie in this
+            call's scratch memory.
         scratch_offset: of a part's own scratch memory in that of the whole.
     """
 

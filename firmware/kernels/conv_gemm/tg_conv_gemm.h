@@ -18,14 +18,15 @@
 
 #include "../tg_dsp.h"
 
-/* What makes two output pixels of a column. Assembly reads the first four fields. */
+/* What makes two output pixels of a column. Assembly reads the first five fields. */
 typedef struct {
     const int32_t *stream;
-    int32_t steps;      /* of four values; the column has 4 * steps words */
-    int32_t channels;   /* filters, at least 2 */
-    int32_t requantize; /* see the micro-kernel */
-    int32_t output_min; /* limits tighter than int8's are a second pass */
-    int32_t output_max;
+    int32_t steps;            /* of four values; the column has 4 * steps words */
+    int32_t channels;         /* filters, at least 2 */
+    int32_t requantize;       /* see the micro-kernel */
+    const int32_t *constants; /* tg_gemm_pair8's for each filter */
+    int8_t output_min;        /* limits tighter than int8's are a second pass */
+    int8_t output_max;
 } tg_gemm_t;
 
 /* A micro-kernel writes `channels` bytes to each of `first` and `second`, which may be the same. */
@@ -52,8 +53,9 @@ tg_gemm_kernel_t tg_gemm_int16;
  * |B| < 2^23. The stream of a pair of filters:
  *
  *     for every step: (k0, k2) and (k1, k3)
- *     ma, mb, bias_a * 256 + ea - 1, bias_b * 256 + eb - 1
  *
+ * Its constants: ma, bias_a * 256 + ea - 1, mb, bias_b * 256 + eb - 1. They lie apart from the
+ * weights so that either can be decoded without the other.
  * With s = A + bias and requantize = 2 * zero point + 1, c = requantize << (e - 1):
  *     output = ssat8((rounded_high_word(2 * s * m) + c - n) >> e), n = 1 where s < 0, else 0 */
 tg_gemm_kernel_t tg_gemm_pair8;

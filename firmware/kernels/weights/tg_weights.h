@@ -12,7 +12,7 @@
 
 typedef struct tg_weights_reader tg_weights_reader_t;
 
-/* Decodes the next row, without its tail. Writes 8 * groups bytes, aligned to 4 where values are
+/* Decodes the next row. Writes 8 * groups bytes, aligned to 4 where values are
  * paired. */
 typedef void tg_weights_decoder_t(tg_weights_reader_t *reader, int8_t *target);
 
@@ -20,9 +20,8 @@ typedef struct {
     tg_weights_decoder_t *decode;
     const uint8_t *codes;
     const int8_t *values;
-    const int32_t *tails; /* four words that are appended to each row, or NULL */
-    int32_t bits;         /* of a code */
-    int32_t paired;       /* 1: values make halfwords of two filters */
+    int32_t bits;   /* of a code */
+    int32_t paired; /* 1: values make halfwords of two filters */
     int32_t rows;
     int32_t groups;    /* of eight values in a row */
     int32_t row_bytes; /* from one decoded row to the next; the surplus of the last group, less than
@@ -66,16 +65,16 @@ static inline void tg_weights_start(const tg_weights_t *op, tg_weights_reader_t 
     reader->masks = NULL;
 }
 
-/* Decodes all rows with their tails. Returns the target. */
-int8_t *tg_weights_all(const tg_weights_t *op, int8_t *target);
+typedef tg_weights_t tg_weights_all_t;
 
-/* A kernel that decodes the weights of another one. What it needs of `layer` is as without codes,
- * except that the pointer to the weights is set to the decoded ones, which take the first
- * `decoded_bytes` of scratch memory; the rest is the other kernel's. */
+/* Decodes all rows: what is called before a kernel whose weights pointer leads to the target. */
+void tg_weights_all(const tg_weights_all_t *op, int8_t *target);
+
+/* A kernel that decodes the weights of another one as it goes. What it needs of `layer` is as
+ * without codes, except that the pointer to the weights is set to the decoded ones. */
 #define TG_CODED_LAYER(kernel)                                                                     \
     typedef struct {                                                                               \
         tg_weights_t weights;                                                                      \
-        int32_t decoded_bytes;                                                                     \
         tg_##kernel##_t layer;                                                                     \
     } tg_coded_##kernel##_t;                                                                       \
     void tg_coded_##kernel(const tg_coded_##kernel##_t *op, const int8_t *input, int8_t *output,   \

@@ -17,7 +17,7 @@ const uint8_t *tg_weights_codes(const tg_weights_t *op, const uint8_t *codes, co
             tg_copy(target, &both, 2);
         }
     }
-    return codes + ((op->paired ? 8 * op->groups : op->row_bytes) * bits + 7) / 8;
+    return codes + (op->row_bytes * bits + 7) / 8;
 }
 
 void tg_weights_lut(tg_weights_reader_t *reader, int8_t *target) {

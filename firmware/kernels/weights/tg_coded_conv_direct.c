@@ -1,8 +1,0 @@
-#include "tg_coded_conv.h"
-
-void tg_coded_conv_direct(const tg_coded_conv_direct_t *op, const int8_t *input, int8_t *output,
-                          int8_t *scratch) {
-    tg_conv_direct_t layer = op->layer;
-    layer.filters.weights = tg_weights_all(&op->weights, scratch);
-    tg_conv_direct(&layer, input, output);
-}
