@@ -3,5 +3,5 @@
 __version__ = "0.1.0"
 
 # The contract between generated code and the C runtime in firmware/kernels/tg_runtime.h.
-# Raise both together whenever a kernel's parameter struct or signature changes.
+# Raise both together whenever a kernel's parameter struct, signature or result changes.
 RUNTIME_ABI = 1

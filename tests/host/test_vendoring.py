@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -84,6 +85,21 @@ def test_make(project: Path) -> None:
     assert "up to date" in run(["make"], project)
     os.utime(project / "digits/include/digits.h")
     assert "digits.o" in run(["make"], project)
+
+
+def test_the_documented_test(project: Path) -> None:
+    """Right at first, and wrong where a vector is."""
+    includes = "".join(f"#include <{name}.h>\n" for name in ("stdbool", "string", "digits", "digits_vectors"))
+    (project / "main.c").write_text(
+        f"{includes}int main(void) {{ {lines_of('Testing', 'c')} return exact ? 3 : 4; }}\n"
+    )
+    (project / "Makefile").write_text(lines_of("Make", "make"))
+    vectors = project / "digits/src/digits_vectors.c"
+    for expected in (3, 4):
+        run(["make", "-j2"], project)
+        assert subprocess.run([project / "app"], timeout=20, check=False).returncode == expected
+        head, output = vectors.read_text().split("digits_vectors_output_0")
+        vectors.write_text(head + "digits_vectors_output_0" + re.sub("0x[0-9a-f]+", "0x55", output, count=1))
 
 
 def test_make_two_models_from_elsewhere(project: Path) -> None:
