@@ -32,6 +32,9 @@ pytest.importorskip("robot", reason="robotframework is not installed: pip instal
 pytestmark = needs_arm_gcc
 
 SUITES = Path(__file__).parent.parent / "robot"
+# A board for each kind of core that the emulator knows.
+QEMU_BOARDS = ["stm32f4", "microbit", "mps2-an385", "mps2-an500", "mps2-an505", "mps3-an547", "hifive1"]
+RENODE_BOARDS = ["stm32f4", "bluepill", "nrf52840", "nucleo-g071", "nucleo-h743zi", "rp2040", "hifive1"]
 VECTORS = [np.arange(first, first + INPUT_BYTES, dtype=np.int8) for first in range(3)]
 MISBEHAVIOUR: dict[str, dict[str, str]] = {
     "good": {},
@@ -73,13 +76,18 @@ def finished_build(folder: Path, board_name: str, work: Path, **misbehaviour: st
     return folder
 
 
-@pytest.fixture(scope="module")
-def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished build for each way to behave."""
-    folder = tmp_path_factory.mktemp("firmware")
+def keyword_variables(folder: Path, board_name: str, undefined: str = "usage") -> list[str]:
+    """Options for ``keywords.robot``; builds the firmware for each way to behave.
+
+    Args:
+        undefined: the kind of fault that an undefined instruction is.
+    """
+    cpu = load_board(board_name).cpu
+    if shutil.which(f"{cpu.toolchain}-gcc") is None:
+        pytest.skip(f"{cpu.toolchain}-gcc is not installed")
     for name, misbehaviour in MISBEHAVIOUR.items():
-        finished_build(folder / name, "stm32f4", tmp_path_factory.mktemp(name), **misbehaviour)
-    return folder
+        finished_build(folder / "firmware" / name, board_name, folder / name, **misbehaviour)
+    return ["--variable", f"FIRMWARE:{folder / 'firmware'}", "--variable", f"KIND:{undefined}"]
 
 
 def check(command: list[str], cwd: Path) -> None:
@@ -93,8 +101,11 @@ def robot(cwd: Path, suite: Path, *options: str) -> None:
 
 
 @needs_qemu
-def test_keywords_over_qemu(firmware: Path, tmp_path: Path) -> None:
-    robot(tmp_path, SUITES / "keywords.robot", "--variable", f"FIRMWARE:{firmware}")
+@pytest.mark.parametrize("name", [QEMU_BOARDS[0], *(pytest.param(n, marks=pytest.mark.slow) for n in QEMU_BOARDS[1:])])
+def test_keywords_over_qemu(tmp_path: Path, name: str) -> None:
+    # A Cortex-M0 has hard faults only; Renode's models of it raise a Cortex-M3's.
+    undefined = "hard" if load_board(name).cpu.core == "cortex-m0" else "usage"
+    robot(tmp_path, SUITES / "keywords.robot", *keyword_variables(tmp_path, name, undefined))
 
 
 @needs_qemu
@@ -104,21 +115,23 @@ def test_a_build_over_qemu(tmp_path: Path) -> None:
 
 
 @needs_qemu
-def test_emitted_suite_stands_by_itself(firmware: Path, tmp_path: Path) -> None:
-    shutil.copytree(firmware / "good", tmp_path / "elsewhere")
-    robot(tmp_path, tmp_path / "elsewhere" / "emulation" / "fake.robot")
+def test_emitted_suite_stands_by_itself(tmp_path: Path) -> None:
+    built = finished_build(tmp_path / "built", "stm32f4", tmp_path / "work")
+    moved = built.rename(tmp_path / "elsewhere")
+    robot(tmp_path, moved / "emulation" / "fake.robot")
 
 
 @pytest.mark.slow
 @needs_renode
-def test_keywords_over_renode(firmware: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", RENODE_BOARDS)
+def test_keywords_over_renode(tmp_path: Path, name: str) -> None:
     suite = str(SUITES / "keywords.robot")
-    check(["renode-test", suite, "-r", str(tmp_path), "--variable", f"FIRMWARE:{firmware}"], tmp_path)
+    check(["renode-test", suite, "-r", str(tmp_path), *keyword_variables(tmp_path, name)], tmp_path)
 
 
 @pytest.mark.slow
 @needs_renode
-@pytest.mark.parametrize("name", ["bluepill", "stm32f4", "nucleo-g071", "nucleo-h743zi", "rp2040", "hifive1"])
+@pytest.mark.parametrize("name", RENODE_BOARDS)
 def test_emitted_suites_over_renode(tmp_path: Path, name: str) -> None:
     toolchain = load_board(name).cpu.toolchain
     if shutil.which(f"{toolchain}-gcc") is None:
