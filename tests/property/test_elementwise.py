@@ -38,6 +38,34 @@ def test_table_equals_reference_for_every_input(kind: str) -> None:
         assert np.array_equal(single_step_on_all_bytes(tflite), expected), f"{kind} {number}"
 
 
+@pytest.mark.parametrize("kind", ["ABS", "LEAKY_RELU", "RELU"])
+def test_table_equals_reference_on_ties(kind: str) -> None:
+    """Scales whose ratio brings an input close to a half: only a factor of double precision rounds it as TFLM does."""
+    rng = np.random.default_rng(15)
+    for _ in range(200):
+        target = np.float32(2 ** rng.uniform(-8, -3))
+        source = np.float32(float(target) * (rng.integers(0, 100) + 0.5) / rng.integers(1, 128))
+        b = ModelBuilder()
+        x = b.input((256,), scale=float(source))
+        options = {"alpha": 1.5} if kind == "LEAKY_RELU" else None
+        b.output(b.op(kind, [x], shape=(256,), scale=float(target), options=options))
+        tflite = b.build()
+        assert np.array_equal(single_step_on_all_bytes(tflite), InProcessOracle(tflite).run(ALL_BYTES)[0].reshape(-1))
+
+
+def test_difference_equals_reference_for_every_pair(tmp_path: Path) -> None:
+    """All 65,536 pairs, for scales that factors of single precision would get wrong."""
+    first, second = (x.reshape(-1).astype(np.int8) for x in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        scales = [float(np.float32(2 ** rng.uniform(-8, -3))) for _ in range(2)]
+        b = ModelBuilder()
+        operands = [b.input(first.shape, scale=s) for s in scales]
+        target = float(np.float32(max(scales) * 2 ** rng.uniform(-1, 1)))
+        b.output(b.op("SUB", operands, shape=first.shape, scale=target))
+        assert_exact(b.build(), tmp_path / str(number), vectors=[(first, second)])
+
+
 @pytest.mark.parametrize(("source", "target"), [("int8", "int8"), ("int8", "uint8"), ("uint8", "int8")])
 def test_requantization_equals_reference_for_every_input(source: str, target: str) -> None:
     for number in range(TABLES):

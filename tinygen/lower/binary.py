@@ -20,7 +20,7 @@ from tinygen.lower.requantize import (
 )
 from tinygen.lower.unary_tables import Table
 
-__all__ = ["AddSub", "MinMax", "Mul"]
+__all__ = ["AddSub", "MinMax", "Mul", "product_factor", "sum_factors"]
 
 # Sums are made of operands with so many more bits below the point.
 FRACTION_BITS = 20
@@ -42,9 +42,9 @@ class _Arithmetic(BroadcastOperator):
         ]
         yield from reasons
         if not reasons:
-            yield from self.check_scales(*_quantizations(op, graph), op.kind)
+            yield from self.check_scales(*_quantizations(op, graph))
 
-    def check_scales(self, first: Quantization, second: Quantization, output: Quantization, kind: str) -> Iterator[str]:
+    def check_scales(self, first: Quantization, second: Quantization, output: Quantization) -> Iterator[str]:
         """Reasons that lie in the scales."""
         raise NotImplementedError
 
@@ -73,8 +73,8 @@ class AddSub(_Arithmetic):
     kinds: ClassVar = ("ADD", "SUB")
     kernel: ClassVar = "tg_add"
 
-    def check_scales(self, first: Quantization, second: Quantization, output: Quantization, kind: str) -> Iterator[str]:
-        factors = _sum_factors(first, second, output, kind)
+    def check_scales(self, first: Quantization, second: Quantization, output: Quantization) -> Iterator[str]:
+        factors = sum_factors(first, second, output)
         if not all(0.0 < f < 1.0 and quantize_multiplier(f).shift <= 0 for f in factors):
             yield (
                 f"scales {first.scale:.3g} and {second.scale:.3g} for an output of scale {output.scale:.3g} "
@@ -111,9 +111,8 @@ class Mul(_Arithmetic):
     kinds: ClassVar = ("MUL",)
     kernel: ClassVar = "tg_mul"
 
-    def check_scales(self, first: Quantization, second: Quantization, output: Quantization, kind: str) -> Iterator[str]:
-        del kind
-        factor = _product_factor(first, second, output)
+    def check_scales(self, first: Quantization, second: Quantization, output: Quantization) -> Iterator[str]:
+        factor = product_factor(first, second, output)
         if not math.isfinite(factor) or quantize_multiplier(factor).shift > MAX_PRODUCT_SHIFT:
             yield (
                 f"scales {first.scale:.3g} and {second.scale:.3g} for an output of scale {output.scale:.3g}: "
@@ -125,7 +124,7 @@ class Mul(_Arithmetic):
         return {
             "first_zero_point": common["first_zero_point"],
             "second_zero_point": common["second_zero_point"],
-            "output": _struct(quantize_multiplier(_product_factor(*_quantizations(op, graph)))),
+            "output": _struct(quantize_multiplier(product_factor(*_quantizations(op, graph)))),
             "output_zero_point": common["output_zero_point"],
             "output_min": common["output_min"],
             "output_max": common["output_max"],
@@ -134,7 +133,7 @@ class Mul(_Arithmetic):
     def compute(self, op: Op, graph: Graph, first: Table, second: Table) -> Table:
         quantizations = _quantizations(op, graph)
         product = (first - quantizations[0].zero_point) * (second - quantizations[1].zero_point)
-        factor = quantize_multiplier(_product_factor(*quantizations))
+        factor = quantize_multiplier(product_factor(*quantizations))
         return self.clamp(op, graph, multiply_by_quantized_multiplier(product, factor))
 
 
@@ -172,29 +171,21 @@ def _quantizations(op: Op, graph: Graph) -> tuple[Quantization, Quantization, Qu
     return first, second, output
 
 
-def _sum_factors(
-    first: Quantization, second: Quantization, output: Quantization, kind: str
+def sum_factors(
+    first: Quantization, second: Quantization, output: Quantization, fraction_bits: int = FRACTION_BITS
 ) -> tuple[float, float, float]:
-    """Factors of both operands and of their sum. TFLM prepares SUB in single precision, ADD in double."""
-    if kind == "ADD":
-        twice = 2.0 * max(first.scale, second.scale)
-        return first.scale / twice, second.scale / twice, twice / ((1 << FRACTION_BITS) * output.scale)
-    with np.errstate(all="ignore"):
-        single = np.float32(2.0) * np.float32(max(first.scale, second.scale))
-        unit = np.float32(1 << FRACTION_BITS) * np.float32(output.scale)
-        return (
-            float(np.float32(first.scale) / single),
-            float(np.float32(second.scale) / single),
-            float(single / unit),
-        )
+    """Factors of both operands and of their sum, which has so many more bits below the point than its operands."""
+    twice = 2.0 * max(first.scale, second.scale)
+    return first.scale / twice, second.scale / twice, twice / ((1 << fraction_bits) * output.scale)
 
 
 def _sum_rescales(op: Op, graph: Graph) -> tuple[Rescale, Rescale, Rescale]:
-    first, second, output = _sum_factors(*_quantizations(op, graph), op.kind)
+    first, second, output = sum_factors(*_quantizations(op, graph))
     return quantize_multiplier(first), quantize_multiplier(second), quantize_multiplier(output)
 
 
-def _product_factor(first: Quantization, second: Quantization, output: Quantization) -> float:
+def product_factor(first: Quantization, second: Quantization, output: Quantization) -> float:
+    """The factor of the product of two stored values."""
     return first.scale * second.scale / output.scale
 
 

@@ -46,7 +46,7 @@ def saturate(values: Table, low: int = -128, high: int = 127) -> Table:
 
 def relu_table(source: Quantization, target: Quantization) -> Table:
     """RELU: a requantization clamped from below at the output's zero point."""
-    scaled = multiply_by_quantized_multiplier(STORED - source.zero_point, _single_ratio(source, target))
+    scaled = multiply_by_quantized_multiplier(STORED - source.zero_point, _ratio(source, target))
     return saturate(scaled + target.zero_point, low=max(-128, target.zero_point))
 
 
@@ -60,9 +60,9 @@ def relu6_table(source: Quantization, target: Quantization) -> Table:
 def leaky_relu_table(source: Quantization, target: Quantization, alpha: float) -> Table:
     """LEAKY_RELU; ``alpha`` may be negative, and is rounded as its magnitude."""
     x = STORED - source.zero_point
-    slope = np.float32(source.scale) * np.float32(alpha) / np.float32(target.scale)
-    negative = multiply_by_quantized_multiplier(x, quantize_multiplier(abs(float(slope))))
-    positive = multiply_by_quantized_multiplier(x, _single_ratio(source, target))
+    slope = source.scale * alpha / target.scale
+    negative = multiply_by_quantized_multiplier(x, quantize_multiplier(abs(slope)))
+    positive = multiply_by_quantized_multiplier(x, _ratio(source, target))
     return saturate(np.where(x >= 0, positive, -negative if slope < 0 else negative) + target.zero_point)
 
 
@@ -99,7 +99,7 @@ def abs_table(source: Quantization, target: Quantization) -> Table:
     """ABS."""
     magnitude = np.abs(STORED - source.zero_point)
     if np.float32(source.scale) != np.float32(target.scale):
-        magnitude = multiply_by_quantized_multiplier(magnitude, _single_ratio(source, target))
+        magnitude = multiply_by_quantized_multiplier(magnitude, _ratio(source, target))
     return saturate(magnitude + target.zero_point)
 
 
@@ -130,9 +130,9 @@ def _elu(source: Quantization, target: Quantization, relative_error: float) -> T
     return saturate(np.array([entry(int(x)) for x in STORED]))
 
 
-def _single_ratio(source: Quantization, target: Quantization) -> Rescale:
-    """The factor input scale / output scale, divided in single precision."""
-    return quantize_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
+def _ratio(source: Quantization, target: Quantization) -> Rescale:
+    """The factor input scale / output scale."""
+    return quantize_multiplier(source.scale / target.scale)
 
 
 def _round(x: np.floating) -> int:
