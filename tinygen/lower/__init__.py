@@ -11,16 +11,16 @@ import pkgutil
 
 from tinygen.errors import UnsupportedError
 from tinygen.ir import Graph, Op, Program, Step
-from tinygen.lower.operator import Operator, find, supported_kinds
+from tinygen.lower.operator import Operator, find, find_for, supported_kinds
 
-__all__ = ["find", "live_operator", "lower", "supported_kinds"]
+__all__ = ["find", "find_for", "live_operator", "lower", "supported_kinds"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def live_operator(op: Op) -> Operator:
-    """The room of an operator that has passed ``lower``."""
+    """The room of an operator that has passed ``lower``; its MACs and weights are the same for all types."""
     operator = find(op.kind)
     assert operator is not None, op.kind
     return operator
@@ -46,12 +46,14 @@ def lower(graph: Graph, *, source: str) -> Program:
         )
     steps: list[Step] = []
     for op in graph.ops:
-        steps.extend(live_operator(op).lower(op, graph))
+        operator = find_for(op, graph)
+        assert operator is not None, op.kind
+        steps.extend(operator.lower(op, graph))
     return Program(graph, tuple(steps))
 
 
 def _reasons(op: Op, graph: Graph) -> list[str]:
-    operator = find(op.kind)
+    operator = find_for(op, graph)
     if operator is None:
         return ["this operator is unknown to tinygen; replace it in the Keras model, or use --runtime tflm"]
     return list(operator.check(op, graph))

@@ -20,7 +20,7 @@ from tinygen.lower.filters import (
 from tinygen.lower.operator import Operator, register
 from tinygen.lower.window import Axis, Layout, axes, check_axes, lead
 
-__all__ = ["Conv2D"]
+__all__ = ["Conv2D", "contiguous"]
 
 
 @register
@@ -34,7 +34,7 @@ class Conv2D(Operator):
     kinds: ClassVar = ("CONV_2D",)
 
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
-        reasons = list(check_filters(op, graph, source=0, axis=0))
+        reasons = list(self.check_layer(op, graph))
         yield from reasons
         if reasons:
             return
@@ -47,6 +47,10 @@ class Conv2D(Operator):
                 "make no whole groups"
             )
 
+    def check_layer(self, op: Op, graph: Graph) -> Iterator[str]:
+        """Types, ranks and quantization of all tensors."""
+        yield from check_filters(op, graph, source=0, axis=0)
+
     def macs(self, op: Op, graph: Graph) -> int:
         _, *window = graph.input(op, 1).shape
         return graph.output(op).elements * int(np.prod(window))
@@ -55,11 +59,11 @@ class Conv2D(Operator):
         source, weights = graph.input(op, 0), graph.input(op, 1)
         height, width = axes(op, source, (weights.shape[1], weights.shape[2]), graph.output(op))
         groups = source.shape[3] // weights.shape[3]
-        call = _direct if _contiguous(height, width, groups) else _patched
+        call = _direct if contiguous(height, width, groups) else _patched
         yield call(op, graph, height, width)
 
 
-def _contiguous(height: Axis, width: Axis, groups: int) -> bool:
+def contiguous(height: Axis, width: Axis, groups: int) -> bool:
     """Whether the bytes of each window, in the filter's order, lie in one piece inside the input."""
     if not (height.inside and width.inside):
         return False

@@ -32,7 +32,7 @@ class DepthwiseConv2D(Operator):
     kinds: ClassVar = ("DEPTHWISE_CONV_2D",)
 
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
-        reasons = list(check_filters(op, graph, source=0, axis=3))
+        reasons = list(self.check_layer(op, graph))
         yield from reasons
         if reasons:
             return
@@ -48,6 +48,10 @@ class DepthwiseConv2D(Operator):
                 f"depth multiplier {multiplier} makes {weights.shape[3]} output channels of {source.shape[3]} "
                 "input channels; convert the model again"
             )
+
+    def check_layer(self, op: Op, graph: Graph) -> Iterator[str]:
+        """Types, ranks and quantization of all tensors."""
+        yield from check_filters(op, graph, source=0, axis=3)
 
     def macs(self, op: Op, graph: Graph) -> int:
         _, rows, columns, _ = graph.input(op, 1).shape

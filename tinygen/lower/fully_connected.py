@@ -32,24 +32,33 @@ class FullyConnected(Operator):
     kinds: ClassVar = ("FULLY_CONNECTED",)
 
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
-        yield from checks.count(op, range(2, 4))
-        yield from checks.int8_tensor("input", graph.optional_input(op, 0))
-        yield from checks.int8_tensor("output", graph.output(op))
-        weights = graph.optional_input(op, 1)
-        yield from check_weights(weights, axis=0)
-        yield from checks.activation(op)
+        reasons = list(self.check_layer(op, graph))
+        yield from reasons
         if op.options.get("weights_format", 0) != 0:
             yield "shuffled weights are not supported; convert the model with the default converter"
+        weights = graph.optional_input(op, 1)
         if weights is None:
             return
         if len(weights.shape) != 2:
             yield f"weights of shape {list(weights.shape)} are no matrix"
             return
-        yield from check_bias(graph.optional_input(op, 2), weights.shape[0])
+        if reasons:
+            return
         outputs, inputs = weights.shape
         rows, rest = divmod(graph.input(op, 0).elements, inputs)
         if rest or graph.output(op).elements != rows * outputs:
             yield f"an input of {graph.input(op, 0).elements} values for weights of shape {list(weights.shape)}"
+
+    def check_layer(self, op: Op, graph: Graph) -> Iterator[str]:
+        """Types and quantization of all tensors."""
+        weights = graph.optional_input(op, 1)
+        yield from checks.count(op, range(2, 4))
+        yield from checks.int8_tensor("input", graph.optional_input(op, 0))
+        yield from checks.int8_tensor("output", graph.output(op))
+        yield from check_weights(weights, axis=0)
+        yield from checks.activation(op)
+        if weights is not None and weights.shape:
+            yield from check_bias(graph.optional_input(op, 2), weights.shape[0])
 
     def macs(self, op: Op, graph: Graph) -> int:
         return graph.output(op).elements * graph.input(op, 1).shape[1]

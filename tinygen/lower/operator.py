@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from tinygen.errors import InternalError
-from tinygen.ir import Graph, Op, Step
+from tinygen.ir import DType, Graph, Op, Step
 
-__all__ = ["Operator", "find", "register", "supported_kinds"]
+__all__ = ["Operator", "find", "find_for", "register", "supported_kinds"]
 
 
 class Operator(ABC):
@@ -20,6 +20,7 @@ class Operator(ABC):
 
     kinds: ClassVar[tuple[str, ...]]
     made_by_passes: ClassVar[bool] = False  # no model file has this operator
+    reads_int16: ClassVar[bool] = False  # a room for 16-bit activations, beside the one for all other types
 
     @abstractmethod
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
@@ -44,21 +45,29 @@ class Operator(ABC):
 
 
 _REGISTRY: dict[str, Operator] = {}
+_REGISTRY_OF_INT16: dict[str, Operator] = {}
 
 
 def register(cls: type[Operator]) -> type[Operator]:
     """Class decorator: make an operator known under each of its kinds."""
     operator = cls()
+    registry = _REGISTRY_OF_INT16 if cls.reads_int16 else _REGISTRY
     for kind in cls.kinds:
-        if kind in _REGISTRY:
+        if kind in registry:
             raise InternalError(f"two rooms claim the operator {kind}")
-        _REGISTRY[kind] = operator
+        registry[kind] = operator
     return cls
 
 
 def find(kind: str) -> Operator | None:
     """The operator's room, or ``None`` if tinygen doesn't know it."""
     return _REGISTRY.get(kind)
+
+
+def find_for(op: Op, graph: Graph) -> Operator | None:
+    """The room of this use of an operator: the one for 16-bit activations if it reads such and has one."""
+    reads_int16 = any(t is not None and graph.tensors[t].dtype is DType.INT16 for t in op.inputs)
+    return (_REGISTRY_OF_INT16.get(op.kind) if reads_int16 else None) or find(op.kind)
 
 
 def supported_kinds() -> tuple[str, ...]:

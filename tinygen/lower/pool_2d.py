@@ -28,7 +28,7 @@ class Pool2D(Operator):
     def check(self, op: Op, graph: Graph) -> Iterator[str]:
         source, target = graph.optional_input(op, 0), graph.output(op)
         reasons = [*checks.count(op, 1), *checks.activation(op, target)]
-        reasons += [*checks.int8_tensor("input", source), *checks.int8_tensor("output", target)]
+        reasons += [*self.check_tensor("input", source), *self.check_tensor("output", target)]
         for what, tensor in (("input", source), ("output", target)):
             reasons += checks.rank(what, tensor, 4) if tensor is not None else ()
         yield from reasons
@@ -38,6 +38,10 @@ class Pool2D(Operator):
         yield from check_axes(op, source, _kernel(op), target)
         if source.shape[3] != target.shape[3]:
             yield f"{source.shape[3]} input channels become {target.shape[3]}"
+
+    def check_tensor(self, what: str, tensor: Tensor | None) -> Iterator[str]:
+        """Type and quantization of the input or the output."""
+        yield from checks.int8_tensor(what, tensor)
 
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
         source, target = graph.input(op, 0), graph.output(op)

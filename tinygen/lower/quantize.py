@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from tinygen.ir import Call, DType, Graph, Op, Param, Step, Tensor, View
 from tinygen.lower import checks
+from tinygen.lower.int16.quantize import widening
 from tinygen.lower.lookup import stored_values, table_steps
 from tinygen.lower.operator import Operator, register
 from tinygen.lower.unary import check_ratio
@@ -17,14 +18,19 @@ __all__ = ["Dequantize", "Quantize"]
 # Stored values of the types that quantized tensors may have here.
 LIMITS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT16: (-32768, 32767)}
 
-# What QUANTIZE converts, of what TFLM does; the others belong to 16-bit models.
+# What QUANTIZE converts, of what TFLM does; 16-bit activations have a room of their own.
 FROM_FLOAT = {DType.INT8: "tg_quantize", DType.INT16: "tg_quantize_int16"}
-BYTE_TO_BYTE = {(DType.INT8, DType.INT8), (DType.INT8, DType.UINT8), (DType.UINT8, DType.INT8)}
+FROM_STORED = {
+    (DType.INT8, DType.INT16),
+    (DType.INT8, DType.INT8),
+    (DType.INT8, DType.UINT8),
+    (DType.UINT8, DType.INT8),
+}
 
 
 @register
 class Quantize(Operator):
-    """float32 to int8 or int16 by a division; one byte to another by a table."""
+    """float32 to int8 or int16 by a division; one byte to another by a table; int8 to int16 by a multiplication."""
 
     kinds: ClassVar = ("QUANTIZE",)
 
@@ -37,7 +43,7 @@ class Quantize(Operator):
         yield from _check_elements(source, target)
         if source.dtype is DType.FLOAT32 and target.dtype in FROM_FLOAT:
             yield from _check_quantization("output", target)
-        elif (source.dtype, target.dtype) in BYTE_TO_BYTE:
+        elif (source.dtype, target.dtype) in FROM_STORED:
             reasons = [*_check_quantization("input", source), *_check_quantization("output", target)]
             yield from reasons
             if not reasons and source.quantization and target.quantization:
@@ -58,6 +64,9 @@ class Quantize(Operator):
             yield _call(op, graph, kernel, {"scale": scale, "zero_point": zero_point}, lead=0)
             return
         assert source.quantization is not None
+        if target.dtype is DType.INT16:
+            yield widening(op, graph)
+            return
         low, high = LIMITS[target.dtype]
         stored = stored_values(source.dtype)
         table = requantize_table(source.quantization, target.quantization, stored=stored, low=low, high=high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,11 +58,20 @@ def _reduction(shape: Sequence[int], axes: Sequence[int]) -> _Reduction:
     return _Reduction(keep, fold)
 
 
-def _checked(op: Op, graph: Graph) -> tuple[Tensor, Tensor, _Reduction]:
-    """Input and output, int8, and how the one becomes the other."""
+def _checked(
+    op: Op,
+    graph: Graph,
+    check: Callable[[str, Tensor | None], Iterator[str]] = checks.int8_tensor,
+    most: int = MAX_ELEMENTS,
+) -> tuple[Tensor, Tensor, _Reduction]:
+    """Input and output, which ``check`` passes, and how the one becomes the other.
+
+    Args:
+        most: the largest number of elements that may make one result.
+    """
     require_count(op, 2)
     source, target = graph.optional_input(op, 0), graph.output(op)
-    for reason in (*checks.int8_tensor("input", source), *checks.int8_tensor("output", target)):
+    for reason in (*check("input", source), *check("output", target)):
         raise Refusal(reason)
     assert source is not None
     rank = len(source.shape)
@@ -70,7 +79,7 @@ def _checked(op: Op, graph: Graph) -> tuple[Tensor, Tensor, _Reduction]:
     reduction = _reduction(source.shape, sorted(axes))
     outputs = source.elements // reduction.elements
     require(target.elements == outputs, f"{outputs} results, but the output has shape {list(target.shape)}")
-    require(reduction.elements <= MAX_ELEMENTS, f"{reduction.elements} elements a result are too many")
+    require(reduction.elements <= most, f"{reduction.elements} elements a result are too many")
     return source, target, reduction
 
 
@@ -86,9 +95,14 @@ class Sum(DryRun):
     """The sum of the elements less their zero points, rescaled; a mean's rescaling divides, too."""
 
     kinds: ClassVar = ("MEAN", "SUM")
+    max_elements: ClassVar[int] = MAX_ELEMENTS
+
+    def check_tensor(self, what: str, tensor: Tensor | None) -> Iterator[str]:
+        """Type and quantization of the input or the output."""
+        yield from checks.int8_tensor(what, tensor)
 
     def lower(self, op: Op, graph: Graph) -> Iterator[Step]:
-        source, target, reduction = _checked(op, graph)
+        source, target, reduction = _checked(op, graph, self.check_tensor, self.max_elements)
         assert source.quantization and target.quantization
         factor = source.quantization.scale / target.quantization.scale
         mean = op.kind == "MEAN"

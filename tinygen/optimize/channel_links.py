@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.ir import DType, Graph, Op, Tensor
-from tinygen.lower import find
+from tinygen.lower import find_for
 from tinygen.lower.broadcast import BroadcastOperator
 from tinygen.lower.channels import bias_values
 from tinygen.lower.window import axes
@@ -69,18 +69,22 @@ class Layer:
 
 
 def layer_of(op: Op, graph: Graph) -> Layer | None:
-    """The operator as a layer with weights; ``None`` if it is none, or a grouped convolution."""
+    """The operator as an int8 layer with weights; ``None`` if it is none, or a grouped convolution."""
     make = _LAYERS.get(op.kind)
-    return make(op, graph) if make and is_sound(op, graph) else None
+    return make(op, graph) if make and not _has_int16(op, graph) and is_sound(op, graph) else None
+
+
+def _has_int16(op: Op, graph: Graph) -> bool:
+    return any(t is not None and graph.tensors[t].dtype is DType.INT16 for t in (*op.inputs, *op.outputs))
 
 
 def ties_of(op: Op, graph: Graph) -> tuple[Tie, ...] | None:
     """The ties of an operator; ``None`` if it isn't one that ties."""
     if any(graph.tensors[t].dtype is not DType.INT8 or not graph.tensors[t].shape for t in op.outputs):
         return None
-    if not is_sound(op, graph):
+    if _has_int16(op, graph) or not is_sound(op, graph):
         return None
-    if isinstance(find(op.kind), BroadcastOperator):
+    if isinstance(find_for(op, graph), BroadcastOperator):
         return tuple(_operand_ties(op, graph))
     rule = _TIES.get(op.kind)
     if op.kind in _ONE_TO_ONE:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.ir import DType, Graph, Op, Tensor
-from tinygen.lower import find
+from tinygen.lower import find_for
 from tinygen.lower.broadcast import BroadcastOperator
 from tinygen.lower.channels import output_range, rescales
 from tinygen.lower.reduce import mean_rescale
@@ -87,7 +87,7 @@ def _of_op(op: Op, graph: Graph, ranges: Ranges) -> Range | None:
     layer = layer_of(op, graph)
     if layer is not None:
         return _of_layer(op, graph, layer, ranges[layer.source])
-    if isinstance(find(op.kind), BroadcastOperator):
+    if isinstance(find_for(op, graph), BroadcastOperator):
         return _of_operands(op, graph, ranges)
     rule = _RULES.get(op.kind)
     if rule is not None:
@@ -143,7 +143,7 @@ def _rescaled(low: Ints, high: Ints, factors: tuple[Rescale, ...], zero_point: i
 
 def _of_operands(op: Op, graph: Graph, ranges: Ranges) -> Range | None:
     """Sums, products and extremes have their extremes at the corners of both intervals; PRELU at equal ends only."""
-    operator = find(op.kind)
+    operator = find_for(op, graph)
     assert isinstance(operator, BroadcastOperator)
     if not is_sound(op, graph):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tinygen.ir import Alias, Array, Call, DType, Graph, Op, OptionValue, Quantization, Step, Tensor
-from tinygen.lower import find
+from tinygen.lower import find_for
 from tinygen.lower.lookup import table_of
 from tinygen.lower.unary_tables import Table
 
@@ -27,13 +27,13 @@ _HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "SOFTMAX"
 
 def is_sound(op: Op, graph: Graph) -> bool:
     """Whether tinygen can translate the operator. Passes touch no other, so that its message stays the user's."""
-    operator = find(op.kind)
+    operator = find_for(op, graph)
     return operator is not None and not any(operator.check(op, graph))
 
 
 def _only_step(op: Op, graph: Graph) -> Step | None:
     """The step that computes a light operator, if there is just one."""
-    operator = find(op.kind)
+    operator = find_for(op, graph)
     if op.kind in _HEAVY or len(op.outputs) != 1 or operator is None or not is_sound(op, graph):
         return None
     steps = list(operator.lower(op, graph))

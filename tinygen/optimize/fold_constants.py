@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygen.ir import Array, DType, Graph, Op
-from tinygen.lower import find
+from tinygen.lower import find_for
 from tinygen.lower.broadcast import BroadcastOperator
 from tinygen.optimize.edit import Workbench, alias_source, byte_function, is_sound
 
@@ -55,7 +55,7 @@ def _evaluate(op: Op, graph: Graph) -> Array | None:
     if function is not None:
         source, table = function
         return table[_data(graph, source).astype(np.int64) + 128]
-    operator = find(op.kind)
+    operator = find_for(op, graph)
     if isinstance(operator, BroadcastOperator):
         operands = (_data(graph, graph.input_index(op, i)).astype(np.int64) for i in range(2))
         first, second = np.broadcast_arrays(*operands)

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygen.ir import Graph, Op
-from tinygen.lower import find
+from tinygen.ir import DType, Graph, Op
+from tinygen.lower import find_for
 from tinygen.lower.broadcast import BroadcastOperator
 from tinygen.lower.channels import output_range
 from tinygen.lower.reduce import mean_rescale
@@ -33,7 +33,9 @@ def tabulate(graph: Graph) -> Graph:
     """Replace such pools and sums by TABLE, and such operands by one value."""
     bench = Workbench(graph)
     for position, op in enumerate(graph.ops):
-        if isinstance(find(op.kind), BroadcastOperator):
+        if graph.output(op).dtype is not DType.INT8:
+            continue
+        if isinstance(find_for(op, graph), BroadcastOperator):
             _shrink_operand(bench, position)
         elif op.kind in _POOLS + _SUMS and is_sound(op, graph):
             table = _pool_table(op, graph) if op.kind in _POOLS else _sum_table(op, graph)

@@ -1,0 +1,9 @@
+#include "tg_elementwise_s16.h"
+
+void tg_narrow_s16(const tg_narrow_s16_t *op, const int16_t *input, int8_t *output) {
+    for (int32_t i = op->elements; i > 0; i--) {
+        const int32_t x = *input++ - op->input_zero_point;
+        const int32_t scaled = tg_requantize(x, op->rescale.multiplier, op->rescale.shift);
+        *output++ = (int8_t)tg_clamp(scaled + op->output_zero_point, INT8_MIN, INT8_MAX);
+    }
+}
