@@ -70,6 +70,12 @@ class Trainer:
     on_epoch: Callable[[int, int, float], None] | None = None
     _gradients: Any = None
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches; what is left over is trained on in another epoch."""
+        samples = len(self.task.trainable(self.split.train))
+        return samples // min(self.settings.batch_size, samples)
+
     def run(self) -> Fit:
         """Train, and leave the best epoch's weights, projected, in the model."""
         import tf_keras
@@ -80,7 +86,7 @@ class Trainer:
         optimizer = tf_keras.optimizers.Adam(settings.learning_rate)
         samples = self.task.trainable(self.split.train)
         size = min(settings.batch_size, len(samples))
-        per_epoch = len(samples) // size
+        per_epoch = self.steps_per_epoch
         total = per_epoch * settings.epochs
         losses = [self.selection_loss()]
         kept_epoch, kept = (0, self._snapshot()) if self.choosable(0) or not total else (-1, None)

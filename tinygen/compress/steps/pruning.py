@@ -1,4 +1,4 @@
-"""``prune``: magnitude pruning at once or by a schedule, iterative, and m:n patterns."""
+"""``prune``: magnitude pruning by the Model Optimization Toolkit, by a schedule, iterative, and m:n patterns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tinygen.compress.kernels import Kernel, Key, override
 from tinygen.compress.replay import clone
 from tinygen.compress.settings import Prune, Step
 from tinygen.compress.state import Context, State, variables_of
+from tinygen.compress.steps import tfmot_pruning
 from tinygen.compress.train import Variables
 
-__all__ = ["masks_for", "prunable", "prune", "scheduled"]
+__all__ = ["prunable", "prune", "targets"]
 
 Array = NDArray[Any]
 
@@ -28,8 +29,7 @@ def prune(state: State, settings: Prune, context: Context) -> State:
     if settings.pattern:
         chosen = _fitting(chosen, variables, settings.pattern, context)
     for iteration in range(settings.iterations):
-        start, end = _range(settings, iteration)
-        _round(model, constraints, chosen, settings, context, start, end, iteration)
+        model = _round(model, constraints, chosen, settings, context, iteration)
     for kernel in chosen:
         context.notes.append(f'"{kernel.layer}": {constraints[kernel.key].text}')
     return replace(state, model=model, constraints=constraints)
@@ -52,31 +52,23 @@ def prunable(
     return chosen
 
 
-def scheduled(settings: Prune, share: float, start: float, end: float) -> float:
-    """Progress of the schedule, from ``start`` to ``end``, at a share of the training [Zhu & Gupta 2017, eq. 1]."""
-    if settings.schedule == "constant":
-        return end if share >= settings.begin else start
-    done = min(max((share - settings.begin) / max(settings.end - settings.begin, 1e-9), 0.0), 1.0)
-    return float(end + (start - end) * (1 - done) ** settings.power)
+def targets(chosen: list[Kernel], variables: Variables, settings: Prune) -> dict[Key, float]:
+    """The share of zeros that each kernel is to end with.
 
-
-def masks_for(
-    chosen: list[Kernel], variables: Variables, targets: dict[Key, float], *, everywhere: bool
-) -> dict[Key, Mask]:
-    """Masks that leave each kernel its target share of zeros, or all of them together the mean of it."""
-    weights = {kernel.key: variables[kernel.key].numpy() for kernel in chosen}
-    if not everywhere or not chosen:
-        return {key: smallest_mask(w, targets[key]) for key, w in weights.items()}
+    One threshold for all (``scope = "global"``) becomes shares, too: those that it gives the kernels as they are now.
+    """
+    goals = {k.key: override(k, settings.per_layer, settings.sparsity) for k in chosen}
+    if settings.scope == "layer" or not chosen:
+        return goals
+    weights = {key: np.abs(variables[key].numpy()) for key in goals}
     # Layers differ in the size of their weights: compare them in units of each layer's own.
-    sizes = {key: np.abs(w) / max(float(np.sqrt(np.mean(w**2))), 1e-12) for key, w in weights.items()}
-    flat = np.concatenate([s.ravel() for s in sizes.values()])
-    share = sum(targets[key] * w.size for key, w in weights.items()) / flat.size
-    joint = smallest_mask(flat, share).keep
-    masks, at = {}, 0
-    for key, w in weights.items():
-        masks[key] = Mask(joint[at : at + w.size].reshape(w.shape))
-        at += w.size
-    return masks
+    sizes = {key: w.ravel() / max(float(np.sqrt(np.mean(w**2))), 1e-12) for key, w in weights.items()}
+    keep = smallest_mask(
+        np.concatenate(list(sizes.values())),
+        sum(goals[key] * size.size for key, size in sizes.items()) / sum(size.size for size in sizes.values()),
+    ).keep
+    parts = np.split(keep, np.cumsum([size.size for size in sizes.values()])[:-1])
+    return {key: 1 - float(part.mean()) for key, part in zip(sizes, parts, strict=True)}
 
 
 def _round(
@@ -85,50 +77,53 @@ def _round(
     chosen: list[Kernel],
     settings: Prune,
     context: Context,
-    start: float,
-    end: float,
     iteration: int,
-) -> None:
-    """One training with the schedule from ``start`` to ``end`` of each layer's sparsity."""
+) -> Any:
+    """One training from this iteration's first share of the goal to its last; equal steps towards the goal."""
     variables = variables_of(model)
-    goals = {k.key: override(k, settings.per_layer, settings.sparsity) for k in chosen}
-
-    def update(share: float) -> None:
-        done = scheduled(settings, share, start, end)
-        if settings.pattern:
-            # A pattern has no half-way: the mask holds from the beginning of the schedule on.
-            active = chosen if share >= settings.begin else []
-            masks: dict[Key, Mask | None] = {
-                k.key: pattern_mask(variables[k.key].numpy(), k.kind, settings.pattern) for k in active
-            }
-        else:
-            low = settings.initial_sparsity
-            targets = {key: low + (goal - low) * done for key, goal in goals.items()}
-            masks = dict(masks_for(chosen, variables, targets, everywhere=settings.scope == "global"))
-        constraints.update({key: mask for key, mask in masks.items() if mask is not None})
-
-    last = settings.begin if settings.schedule == "constant" or settings.pattern else settings.end
-    fixed_after = int(np.ceil(last * settings.epochs))
-
-    def before_step(step: int, total: int) -> None:
-        share = step / total
-        if share <= last + settings.frequency / total and step % settings.frequency == 0 and step < total:
-            update(share)
-
+    goals, low = targets(chosen, variables, settings), settings.initial_sparsity
+    start, end = iteration / settings.iterations, (iteration + 1) / settings.iterations
     trainer = context.trainer(model, constraints, settings, seed=iteration)
-    trainer.before_step = before_step
-    # Only weights that have their full sparsity may be kept; the last update comes before the epoch is judged.
-    trainer.after_epoch = lambda epoch: update(1.0) if epoch == max(fixed_after, 1) else None
-    trainer.choosable = lambda epoch: epoch >= max(fixed_after, 1)
-    if settings.epochs == 0:
-        update(1.0)
-        trainer.choosable = lambda epoch: True
+    total = trainer.steps_per_epoch * settings.epochs
+    at_once = {k.key for k in chosen if not total or (settings.pattern and not tfmot_pruning.follows_pattern(k))}
+    for kernel in chosen:
+        if kernel.key in at_once:
+            share = low + (goals[kernel.key] - low) * end
+            _keep_zeros(constraints, variables, kernel, _mask(variables[kernel.key].numpy(), kernel, settings, share))
+    if not total:
+        return model
+    power = None if settings.schedule == "constant" or settings.pattern else settings.power
+    schedule = tfmot_pruning.Schedule.of(total, settings.begin, settings.end, settings.frequency, power)
+    spans = {k.key: (low + (goals[k.key] - low) * start, low + (goals[k.key] - low) * end) for k in chosen}
+    scheduled = {k.layer: schedule.between(*spans[k.key]) for k in chosen if k.key not in at_once}
+    trainer.model = tfmot_pruning.wrap(model, scheduled, settings.pattern)
+    tfmot_pruning.prepare(trainer.model)
+    # Only weights that have their full sparsity may be kept.
+    trainer.choosable = lambda epoch: epoch * trainer.steps_per_epoch >= schedule.end
     context.record(trainer.run())
+    stripped, masks = tfmot_pruning.strip(trainer.model)
+    model = clone(stripped)
+    variables = variables_of(model)
+    for kernel in chosen:
+        if kernel.layer in masks:
+            _keep_zeros(constraints, variables, kernel, Mask(masks[kernel.layer]))
+    return model
 
 
-def _range(settings: Prune, iteration: int) -> tuple[float, float]:
-    """Start and end of one iteration's schedule: equal steps towards the goal."""
-    return iteration / settings.iterations, (iteration + 1) / settings.iterations
+def _mask(weights: Array, kernel: Kernel, settings: Prune, share: float) -> Mask:
+    if not settings.pattern:
+        return smallest_mask(weights, share)
+    mask = pattern_mask(weights, kernel.kind, settings.pattern)
+    assert mask is not None, "kernels that a pattern doesn't fit are not chosen"
+    return mask
+
+
+def _keep_zeros(constraints: dict[Key, Constraint], variables: Variables, kernel: Kernel, mask: Mask) -> None:
+    """From now on: these zeros, and those of the steps before."""
+    before = constraints.get(kernel.key)
+    keep = mask.keep & before.keep if isinstance(before, Mask) else mask.keep
+    constraints[kernel.key] = Mask(keep)
+    variables[kernel.key].assign(constraints[kernel.key].project(variables[kernel.key].numpy()))
 
 
 def _fitting(chosen: list[Kernel], variables: Variables, pattern: str, context: Context) -> list[Kernel]:
