@@ -2,8 +2,8 @@
 
 A constraint maps any weights to the nearest ones that obey it. Training runs forward on the mapped weights and
 applies the gradients to the free ones behind them (straight-through [Courbariaux 2015, BinaryConnect]), so that
-one mechanism serves pruning, clustering, quantization-aware training, and all of them at once. Unlike the
-Model Optimization Toolkit's wrappers, it treats depthwise layers and layers without bias, too.
+one mechanism keeps what pruning and clustering made, in quantization-aware training, too. The schemes by which the
+Model Optimization Toolkit preserves zeros and clusters know neither depthwise layers nor the scales of int8.
 
 Everything here is numpy; arrays have the shapes that Keras stores.
 """

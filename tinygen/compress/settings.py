@@ -159,8 +159,9 @@ class Prune(Training):
 
     Attributes:
         sparsity: share of zeros at the end; ``per_layer`` overrides it by layer name or glob.
-        pattern: m:n, at most m of n consecutive weights along the input stay; replaces ``sparsity``.
-        scope: threshold for each ``layer``, or one for all (``global``).
+        pattern: m:n, at most m of n consecutive weights along the input stay, from the first training step on; replaces
+            ``sparsity`` and ``schedule``.
+        scope: threshold for each ``layer``, or one for all (``global``), by the weights as they are before.
         schedule: ``constant`` from the start, or ``polynomial`` from ``initial_sparsity`` with ``power``.
         begin, end: share of the training at which the schedule begins and ends.
         frequency: training steps between updates of the mask.
@@ -193,6 +194,10 @@ class Cluster(Training):
             outputs best, by the table of the sensitivity step before. ``per_layer`` still goes first.
         scope: values for each ``tensor`` (BatchNorm is folded first), or for each output ``channel``.
         preserve_sparsity: zeros stay zeros and are one of the values.
+        engine: ``tinygen`` lets the shared values follow the weights behind them; ``tfmot`` trains the values
+            themselves, in the Model Optimization Toolkit's wrappers, but for layers that these can't treat.
+        centroids: where TFMOT starts: at the ``exact`` solution of k-means on the int8 weights, or by its own
+            ``kmeans++``, ``density``, ``linear`` or ``random``.
     """
 
     kind: ClassVar[str] = "cluster"
@@ -200,6 +205,8 @@ class Cluster(Training):
     bits: float = _setting(0.0, _between(0, 8))
     scope: str = _setting("tensor", _one_of("tensor", "channel"))
     preserve_sparsity: bool = True
+    engine: str = _setting("tinygen", _one_of("tinygen", "tfmot"))
+    centroids: str = _setting("exact", _one_of("exact", "kmeans++", "density", "linear", "random"))
     per_layer: Mapping[str, int] = _setting({}, _each(_VALUES))
 
 
