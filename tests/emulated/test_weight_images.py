@@ -17,28 +17,37 @@ from tinygen.compress.rewriting import clustered, sparsified
 pytestmark = [pytest.mark.slow, needs_arm_gcc, needs_qemu]
 
 
-def compressed(name: str, values: int, zeros: float) -> bytes:
-    """A model whose layers have so many values each, and such a share of zeros."""
+def compressed(name: str, values: int, zeros: float, depthwise: int) -> bytes:
+    """A model whose layers have so many values each, and such a share of zeros.
+
+    Args:
+        depthwise: values in layers of 3x3 taps.
+    """
     content = bytearray(model_file(name).read_bytes())
     for weights in int8_weights(content):
         if zeros:
             weights.write(sparsified(weights.matrix, zeros))
-        codes, _ = clustered(weights, values, per_channel=False, keep_zeros=zeros > 0, rescale=False)
+        count = depthwise if len(weights.matrix) == 9 else values
+        codes, _ = clustered(weights, count, per_channel=False, keep_zeros=zeros > 0, rescale=False)
         weights.write(codes)
     return bytes(content)
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "zeros", "limit", "instructions"),
+    ("name", "values", "depthwise", "zeros", "limit", "instructions"),
     [
-        pytest.param("kws", 16, 0.0, 24, 3_300_000, id="kws, 16 values"),
-        pytest.param("kws", 8, 0.6, 19, 3_500_000, id="kws, 60 % zeros and 8 values"),
-        pytest.param("kws", 16, 0.6, 19, 17_000_000, id="kws, 60 % zeros and 16 values"),
-        pytest.param("ad", 16, 0.0, 150, 580_000, id="ad, 16 values"),
+        pytest.param("kws", 16, 16, 0.0, 24, 3_300_000, id="kws, 16 values"),
+        pytest.param("kws", 8, 8, 0.0, 20, 3_300_000, id="kws, 8 values"),
+        pytest.param("kws", 4, 8, 0.0, 19, 3_200_000, id="kws, 4 values, 8 in depthwise layers"),
+        pytest.param("kws", 8, 8, 0.6, 19, 3_400_000, id="kws, 60 % zeros and 8 values"),
+        pytest.param("kws", 16, 16, 0.6, 19, 3_500_000, id="kws, 60 % zeros and 16 values"),
+        pytest.param("ad", 16, 16, 0.0, 150, 580_000, id="ad, 16 values"),
     ],
 )
-def test_fits_its_limit(name: str, values: int, zeros: float, limit: int, instructions: int, tmp_path: Path) -> None:
-    (tmp_path / "model.tflite").write_bytes(compressed(name, values, zeros))
+def test_fits_its_limit(
+    name: str, values: int, depthwise: int, zeros: float, limit: int, instructions: int, tmp_path: Path
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(compressed(name, values, zeros, depthwise))
     report = build(tmp_path, "--flash", f"{limit}K")
     assert report["validation"]["bit_exact"]
     assert report["flash"]["total"] <= limit * 1024

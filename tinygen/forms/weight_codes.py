@@ -23,7 +23,7 @@ GROUP = 8
 SURPLUS_BYTES = 3
 DENSE_BITS, SPARSE_BITS = 4, 7
 
-# Counted in tg_weights_row.c (Cortex-M4, -Os): a value, a value that may be zero, a code for one that isn't; a group
+# Counted in tg_weights_lut.c (Cortex-M4, -Os): a value, a value that may be zero, a code for one that isn't; a group
 # and a row besides.
 VALUE_INSTRUCTIONS = 6
 SPARSE_INSTRUCTIONS = 9
