@@ -173,6 +173,9 @@ SUBJECTS = {
     ),
 }
 
+HEADLINES = {"KWS": ("ptq", "cluster-4bit", "cluster-3bit", "structured-50"), "AD": ("ptq", "cluster-dense")}
+TITLES = {"accuracy": "accuracy", "agreement": "agreement", "mse": "squared error"}
+
 
 def measure(name: str, subject: Subject, folder: Path) -> Iterator[Row]:
     """Build and run each case of a model."""
@@ -261,6 +264,33 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
+def summary(table: Mapping[str, Sequence[Row]]) -> str:
+    """The README's table: some recipes of some models."""
+    lines = [
+        "| model, recipe | flash | RAM | instructions | on the board | int8 without recipe |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, recipes in HEADLINES.items():
+        for row in (
+            row for recipe in recipes for row in table.get(name, ()) if row.recipe == recipe and not row.problem
+        ):
+            share = row.metric != "mse"
+            board = row.int8 if row.board is None else row.board
+            lines.append(
+                f"| {name}, {row.recipe} | {row.flash:,} | {row.ram:,} | {row.instructions:,} "
+                f"| {_shown(board, share)} {TITLES[row.metric]} | {_shown(row.before, share)} |"
+            )
+    return "\n".join(lines)
+
+
+def write_summary(text: str) -> None:
+    """Put the summary between the README's markers."""
+    readme = ROOT / "README.md"
+    start, end = "<!-- compression -->", "<!-- /compression -->"
+    head, rest = readme.read_text().split(start)
+    readme.write_text(f"{head}{start}\n{text}\n{end}{rest.split(end)[1]}")
+
+
 def _shown(value: float, share: bool) -> str:
     return f"{value:.1%}" if share else f"{value:.4g}"
 
@@ -286,6 +316,7 @@ def main() -> int:
     plain = {name: [asdict(row) for row in rows] for name, rows in table.items()}
     stored.write_text(json.dumps(plain, indent=1) + "\n")
     (ROOT / "docs" / "COMPRESSION.md").write_text(render(table))
+    write_summary(summary(table))
     return 0
 
 
