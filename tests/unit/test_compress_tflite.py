@@ -152,6 +152,23 @@ def test_bytes_that_something_else_reads_are_left_alone_by_name(tmp_path: Path) 
     assert [line.split(":")[0] for line in left] == ['"operator_0"', '"operator_1"']
 
 
+def test_zeros_that_stand_for_missing_biases_may_be_shared(tmp_path: Path) -> None:
+    b = ModelBuilder()
+    x = b.input((1, 8), scale=0.1)
+    rng = np.random.default_rng(1)
+    zeros = b.constant(np.zeros(8, np.int32), scales=0.002)
+    for _ in range(2):
+        weights = b.constant(rng.integers(-127, 128, (8, 8), dtype=np.int8), scales=0.02)
+        x = b.op("FULLY_CONNECTED", [x, weights, zeros], shape=(1, 8), scale=0.1)
+    b.output(x)
+    path = tmp_path / "unbiased.tflite"
+    path.write_bytes(b.build())
+    outcome = run(path, None, CLUSTER, cache=tmp_path)
+    assert not outcome.log.steps[-1].left_alone
+    for weights in int8_weights(bytearray(outcome.state.tflite or b"")):
+        assert np.unique(weights.matrix).size <= 8 and weights.bias is None
+
+
 def test_a_float_tflite_and_a_damaged_one(tmp_path: Path) -> None:
     b = ModelBuilder()
     x = b.input((1, 8), "float32")

@@ -43,7 +43,7 @@ class Int8Weights:
         kind: of kernel.
         stored: int8, as TensorFlow Lite lays it out.
         scales: float32 [1 or channels].
-        bias: int32 or int64 [channels], or ``None``.
+        bias: int32 or int64 [channels], or ``None``; also for zeros that several operators have in common.
         bias_scales: float32 [1 or channels].
         input_scale: of the operator's input.
         input_tensor: its index.
@@ -100,13 +100,13 @@ class Int8Weights:
         self.bias[:] = np.clip(moved, _INT32.min, _INT32.max).astype(self.bias.dtype)
 
     def _rescale_bias(self, scales: NDArray[np.float64]) -> None:
-        if self.bias is None or self.bias_scales is None:
+        if self.bias_scales is None:
             return
-        meant = self.bias * self.bias_scales.astype(np.float64)
         fresh = (self.input_scale * scales).astype(np.float32)
+        if self.bias is not None:
+            rounded = np.rint(self.bias * self.bias_scales.astype(np.float64) / fresh.astype(np.float64))
+            self.bias[:] = np.clip(rounded, _INT32.min, _INT32.max).astype(self.bias.dtype)
         self.bias_scales[:] = fresh
-        rounded = np.rint(meant / fresh.astype(np.float64))
-        self.bias[:] = np.clip(rounded, _INT32.min, _INT32.max).astype(self.bias.dtype)
 
 
 def int8_weights(content: bytearray) -> list[Int8Weights]:
@@ -163,7 +163,10 @@ def _open(
         wide = bias_tensor.Type() == tflite.TensorType.INT64
         bias = model.Buffers(bias_tensor.Buffer()).DataAsNumpy().view(np.int64 if wide else np.int32)
         bias_scales = _scales(bias_tensor)
-        shared = shared or readers[bias_tensor.Buffer()] > 1 or owners[_address(bias_scales)] > 1
+        if readers[bias_tensor.Buffer()] > 1:
+            # The converter stores zeros once for all layers without a bias: right for any scale, if nobody writes them.
+            shared, bias = shared or bool(bias.any()), None
+        shared = shared or owners[_address(bias_scales)] > 1
     return Int8Weights(
         operator=index,
         kind=kind,
