@@ -17,7 +17,7 @@ from tinygen.forms.weight_steps import _steps
 from tinygen.ir import Constant
 
 SANITIZED = 1
-NATIVE = 12
+NATIVE = 16
 
 
 @pytest.mark.parametrize("number", range(SANITIZED))
