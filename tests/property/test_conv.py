@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from strategies_conv import GENERATORS
 from support.host_runner import Vector, assert_exact, compile_model, random_vectors
+from support.model_builder import ModelBuilder
 from support.native import call_kernel
 
 from tinygen.ir import Call, Graph
@@ -26,6 +27,22 @@ def test_equals_reference(kind: str, number: int, tmp_path: Path) -> None:
     tflite = GENERATORS[kind](np.random.default_rng([7, number]))
     graph = read_graph(tflite, source="test.tflite", name="m")
     assert_exact(tflite, tmp_path, vectors=vectors_of(graph, number))
+
+
+def test_matrix_equals_reference_on_ties(tmp_path: Path) -> None:
+    """Sums close to halves of an output, which only a factor of double precision rounds as TFLM does."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        source, scale = (float(np.float32(2 ** rng.uniform(-8, -3))) for _ in range(2))
+        target = float(np.float32(source * scale * 2.0**21 / rng.uniform(1, 2)))
+        halves = np.round((np.arange(-120, 120) + 0.5) * target / (source * scale)).astype(np.int32)
+        bias = np.concatenate([halves + d for d in range(-12, 13)])
+        b = ModelBuilder()
+        x = b.input((1, 1), scale=source)
+        weights = b.constant(np.zeros((len(bias), 1), np.int8), scales=[scale])
+        arguments = [x, weights, b.constant(bias, scales=[source * scale])]
+        b.output(b.op("FULLY_CONNECTED", arguments, shape=(1, len(bias)), scale=target))
+        assert_exact(b.build(), tmp_path / str(number), vectors=[(np.zeros((1, 1), np.int8),)])
 
 
 @pytest.mark.parametrize("kind", OVERLAPPING)

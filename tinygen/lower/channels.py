@@ -58,17 +58,10 @@ def bias_values(bias: Tensor | None, channels: int) -> NDArray[np.int64]:
     return bias.data.reshape(-1).astype(np.int64)
 
 
-def rescales(source: Tensor, weights: Tensor, target: Tensor, *, single_precision: bool) -> tuple[Rescale, ...]:
-    """The factor input_scale * weight_scale / output_scale of each scale of the weights.
-
-    TFLM computes it in double precision, but for a fully connected layer with one scale it multiplies
-    input and weight scale in single precision first (``GetQuantizedConvolutionMultipler``).
-    """
+def rescales(source: Tensor, weights: Tensor, target: Tensor) -> tuple[Rescale, ...]:
+    """The factor input_scale * weight_scale / output_scale of each scale of the weights, in double precision."""
     assert source.quantization and weights.quantization and target.quantization
     input_scale, output_scale = source.quantization.scale, target.quantization.scale
-    if single_precision and weights.quantization.per_tensor:
-        product = float(np.float32(input_scale) * np.float32(weights.quantization.scale))
-        return (quantize_multiplier(product / output_scale),)
     return tuple(quantize_multiplier(input_scale * s / output_scale) for s in weights.quantization.scales)
 
 

@@ -44,7 +44,7 @@ def check_filters(op: Op, graph: Graph, *, source: int, axis: int) -> Iterator[s
     yield from check_bias(graph.optional_input(op, last + 1), channels)
     if target.shape[3] != channels:
         yield f"the output has {target.shape[3]} channels, the weights of shape {list(weights.shape)} make {channels}"
-    if max(r.shift for r in rescales(image, weights, target, single_precision=False)) > MAX_SHIFT:
+    if max(r.shift for r in rescales(image, weights, target)) > MAX_SHIFT:
         yield "the output's scale is absurdly small beside those of input and weights; convert the model again"
 
 
@@ -85,7 +85,7 @@ def filter_params(
         "output_min": low,
         "output_max": high,
         "weights": Constant("weights", layout),
-        "channels": channel_params(folded, rescales(source, weights, target, single_precision=False)),
+        "channels": channel_params(folded, rescales(source, weights, target)),
     }
 
 

@@ -85,6 +85,6 @@ class FullyConnected(Operator):
                 "output_min": low,
                 "output_max": high,
                 "weights": Constant("weights", weights.data),
-                "channels": channel_params(folded, rescales(source, weights, target, single_precision=True)),
+                "channels": channel_params(folded, rescales(source, weights, target)),
             },
         )

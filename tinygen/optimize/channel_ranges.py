@@ -111,8 +111,7 @@ def _of_layer(op: Op, graph: Graph, layer: Layer, source: Range) -> Range:
     ends = [
         layer.bias + (positive * a).sum(axis=-1) + (negative * b).sum(axis=-1) for a, b in ((low, high), (high, low))
     ]
-    dense = op.kind == "FULLY_CONNECTED"
-    factors = rescales(image, filters, target, single_precision=dense)
+    factors = rescales(image, filters, target)
     clamp = output_range(op, target)
     return _rescaled(ends[0], ends[1], factors, target.quantization.zero_point).clipped(*clamp)
 

@@ -48,7 +48,6 @@ class _Link:
         uses: of a layer: [outputs, inputs], whether the output can't do without the input.
         ties: of an operator that ties.
         whole: tensors of which it needs all channels: weights, and all tensors of an operator of another kind.
-        minimum: output channels that it must keep for its arithmetic to stay the same.
     """
 
     target: int
@@ -56,7 +55,6 @@ class _Link:
     uses: Mask | None = None
     ties: tuple[Tie, ...] = ()
     whole: tuple[int, ...] = ()
-    minimum: int = 1
 
     @classmethod
     def of(cls, op: Op, graph: Graph, ranges: dict[int, Range]) -> _Link:
@@ -64,7 +62,7 @@ class _Link:
         if layer is not None and not layer.depthwise:
             others = tuple(t for t in reads if t != layer.source)
             uses = _uses(layer, graph, ranges[layer.source])
-            return cls(op.outputs[0], layer, uses, whole=others, minimum=_minimum(op, graph))
+            return cls(op.outputs[0], layer, uses, whole=others)
         ties = ties_of(op, graph)
         if ties is None:
             return cls(op.outputs[0], whole=(*reads, *op.outputs))
@@ -105,13 +103,6 @@ def _uses(layer: Layer, graph: Graph, source: Range) -> Mask:
     return np.asarray(reads & ~foldable)
 
 
-def _minimum(op: Op, graph: Graph) -> int:
-    """TFLM rounds a fully connected layer with one scale in another way than one with several."""
-    quantization = graph.input(op, 1).quantization
-    several = op.kind == "FULLY_CONNECTED" and quantization is not None and not quantization.per_tensor
-    return 2 if several else 1
-
-
 def _least(graph: Graph, links: list[_Link], ranges: dict[int, Range]) -> Kept:
     """The smallest sets of channels that fulfil all demands, and leave no tensor without any."""
     operands = {tie.source for link in links for tie in link.ties}
@@ -127,10 +118,9 @@ def _least(graph: Graph, links: list[_Link], ranges: dict[int, Range]) -> Kept:
     for link in links:
         if link.target not in kept:
             continue
-        while kept[link.target].sum() < min(link.minimum, len(kept[link.target])):
+        if not kept[link.target].any():
             # A constant channel asks for no inputs.
-            preferred = np.lexsort((~ranges[link.target].constant, kept[link.target]))
-            kept[link.target][preferred[0]] = True
+            kept[link.target][np.argmax(ranges[link.target].constant)] = True
             _grow(kept, links)
     return kept
 

@@ -50,7 +50,7 @@ def check_layer(op: Op, graph: Graph, *, axis: int, images: bool = False) -> Ite
         yield f"the output has {target.shape[3]} channels, the weights {weights.shape[axis]}"
     yield from _check_bias(graph.optional_input(op, 2), weights.shape[axis])
     limit = MAX_SHIFT_WIDE if _is_wide(op, graph) else MAX_SHIFT
-    if max(r.shift for r in rescales(source, weights, target, single_precision=False)) > limit:
+    if max(r.shift for r in rescales(source, weights, target)) > limit:
         yield "the output's scale is absurdly small beside those of input and weights; convert the model again"
 
 
@@ -82,7 +82,7 @@ def filter_params(op: Op, graph: Graph, layout: NDArray[np.int8], *, depth: int)
     """
     source, weights, target = graph.input(op, 0), graph.input(op, 1), graph.output(op)
     wide = _is_wide(op, graph)
-    factors = rescales(source, weights, target, single_precision=False)
+    factors = rescales(source, weights, target)
     shortened = [_shortened(f) for f in factors] if wide else factors
     bias = bias_values(graph.optional_input(op, 2), target.shape[-1])
     low = bias.astype(np.int32)

@@ -54,7 +54,7 @@ _Alignas(4) const int32_t small_op5_bias[5] = {
 
 /* int32_t [1] */
 _Alignas(4) const int32_t small_op5_multiplier[1] = {
-    1649267335,
+    1649267343,
 };
 
 /* int8_t [1] */
