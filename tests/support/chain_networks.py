@@ -7,6 +7,7 @@ cross tensors that share their memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,13 +30,23 @@ class Value:
 class NetworkBuilder:
     """Adds random layers to a flatbuffer and remembers what later layers may join."""
 
+    dtype: ClassVar[str] = "int8"
+    bias_dtype: ClassVar[str] = "int32"
+    steps: ClassVar[int] = 1  # by so much, activations are finer than int8 ones
+    activations: ClassVar[tuple[str, ...]] = ("LOGISTIC", "TANH", "LEAKY_RELU", "HARD_SWISH", "RELU", "RELU6")
+    prescribed: ClassVar[dict[str, tuple[float, int]]] = {
+        "LOGISTIC": (1 / 256, -128),
+        "TANH": (1 / 128, 0),
+        "SOFTMAX": (1 / 256, -128),
+    }
+
     def __init__(self, rng: Rng) -> None:
         self.rng = rng
         self.builder = ModelBuilder()
         shape = (1, self._int(5, 14), self._int(4, 12), self._int(1, 6))
         scale, zero_point = self._quantization()
         self.value = Value(
-            self.builder.input(shape, "int8", scale=scale, zero_point=zero_point), shape, scale, zero_point
+            self.builder.input(shape, self.dtype, scale=scale, zero_point=zero_point), shape, scale, zero_point
         )
         self.history = [self.value]
 
@@ -51,7 +62,9 @@ class NetworkBuilder:
     ) -> None:
         scale, zero_point = self._quantization()
         scale, zero_point = float(fixed.get("scale", scale)), int(fixed.get("zero_point", zero_point))  # type: ignore[arg-type]
-        tensor = self.builder.op(kind, inputs, shape=shape, scale=scale, zero_point=zero_point, options=options)
+        tensor = self.builder.op(
+            kind, inputs, shape=shape, dtype=self.dtype, scale=scale, zero_point=zero_point, options=options
+        )
         self.value = Value(tensor, shape, scale, zero_point)  # type: ignore[arg-type]
         self.history.append(self.value)
 
@@ -62,7 +75,7 @@ class NetworkBuilder:
         weight = self.builder.constant(weights, scales=scales, axis=axis)
         if self.rng.random() < 0.15:
             return [weight]
-        bias = self.rng.integers(-3000, 3000, channels).astype(np.int32)
+        bias = (self.rng.integers(-3000, 3000, channels) * self.steps).astype(self.bias_dtype)
         return [weight, self.builder.constant(bias, scales=[self.value.scale * s for s in scales])]
 
     def conv(self) -> None:
@@ -128,8 +141,8 @@ class NetworkBuilder:
         )
 
     def activation(self) -> None:
-        kind = str(self.rng.choice(["LOGISTIC", "TANH", "LEAKY_RELU", "HARD_SWISH", "RELU", "RELU6"]))
-        fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(kind)
+        kind = str(self.rng.choice(self.activations))
+        fixed = self.prescribed.get(kind)
         quantization = {} if fixed is None else {"scale": fixed[0], "zero_point": fixed[1]}
         options = {"alpha": 0.1} if kind == "LEAKY_RELU" else {}
         self._add(kind, [self.value.tensor], self.value.shape, options, **quantization)
@@ -150,7 +163,8 @@ class NetworkBuilder:
         classes = self._int(2, 10)
         weights = self._weights((classes, c), classes, 0, c)
         self._add("FULLY_CONNECTED", [self.value.tensor, *weights], (1, classes), {"fused_activation_function": 0})
-        self._add("SOFTMAX", [self.value.tensor], (1, classes), {"beta": 1.0}, scale=1 / 256, zero_point=-128)
+        scale, zero_point = self.prescribed["SOFTMAX"]
+        self._add("SOFTMAX", [self.value.tensor], (1, classes), {"beta": 1.0}, scale=scale, zero_point=zero_point)
 
     def finish(self) -> bytes:
         """The flatbuffer; sometimes an inner value is an output, too, and so lives to the end."""
@@ -184,9 +198,22 @@ _LAYERS = (
 )
 
 
-def draw_network(rng: Rng) -> bytes:
+class Int16NetworkBuilder(NetworkBuilder):
+    """The same layers over 16-bit activations with int8 weights."""
+
+    dtype = "int16"
+    bias_dtype = "int64"
+    steps = 256
+    activations = ("LOGISTIC", "TANH", "LEAKY_RELU", "RELU", "RELU6")
+    prescribed: ClassVar = {"LOGISTIC": (1 / 32768, 0), "TANH": (1 / 32768, 0), "SOFTMAX": (1 / 32768, 0)}
+
+    def _quantization(self) -> tuple[float, int]:
+        return float(np.float32(2.0 ** self.rng.uniform(-6, -2) / self.steps)), 0
+
+
+def draw_network(rng: Rng, builder: type[NetworkBuilder] = NetworkBuilder) -> bytes:
     """A network of 3 to 9 random layers, with or without a head."""
-    network = NetworkBuilder(rng)
+    network = builder(rng)
     for _ in range(int(rng.integers(3, 10))):
         getattr(network, str(rng.choice(_LAYERS)))()
     if rng.random() < 0.6:

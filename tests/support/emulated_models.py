@@ -74,7 +74,8 @@ static void host(int operation, const void *argument) {{
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
 }}
-static void check(const char *name, const int8_t *actual, const int8_t *expected, uint32_t bytes) {{
+static void check(const char *name, const void *output, const int8_t *expected, uint32_t bytes) {{
+    const int8_t *actual = output;
     for (uint32_t i = 0; i < bytes; i++) {{
         if (actual[i] != expected[i]) {{
             host(4, name);
@@ -82,7 +83,8 @@ static void check(const char *name, const int8_t *actual, const int8_t *expected
         }}
     }}
 }}
-static void copy(int8_t *target, const int8_t *source, uint32_t bytes) {{
+static void copy(void *input, const int8_t *source, uint32_t bytes) {{
+    int8_t *target = input;
     for (uint32_t i = 0; i < bytes; i++) {{
         target[i] = source[i];
     }}
