@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tinygen.ir import Array
 from tinygen.oracle import InProcessOracle
 
-__all__ = ["input_means", "oracle_outputs", "oracle_scores"]
+__all__ = ["input_means", "oracle_outputs", "oracle_scores", "stored_inputs"]
 
 # Operators that make probabilities of scores, and those that may follow.
 _SQUASHING = {"SOFTMAX", "LOGISTIC"}
@@ -39,21 +39,24 @@ def oracle_scores(tflite: bytes, x: Array) -> tuple[Array, Array]:
     return io.real(np.concatenate(outputs)), np.stack(scores)
 
 
-def input_means(tflite: bytes, x: Array, tensors: set[int]) -> dict[int, NDArray[np.float64]]:
-    """Mean of some tensors over the samples and all but the last dimension, in stored units [channels]."""
+def stored_inputs(tflite: bytes, x: Array, tensors: set[int]) -> Iterator[dict[int, Array]]:
+    """Some tensors' stored values [1, …] for each sample, by index; the model's input may be one of them."""
     oracle = InProcessOracle(tflite, preserve_all=True)
     io = _Ports(tflite)
-    sums: dict[int, NDArray[np.float64]] = {}
-    count = 0
     for sample in io.samples(x):
         oracle.run(sample)
         seen = oracle.tensors() | {io.input_index: sample}
-        for tensor in tensors & seen.keys():
-            values = np.asarray(seen[tensor], np.float64)
-            mean = values.reshape(-1, values.shape[-1]).mean(axis=0)
+        yield {tensor: seen[tensor] for tensor in tensors & seen.keys()}
+
+
+def input_means(tflite: bytes, x: Array, tensors: set[int]) -> dict[int, NDArray[np.float64]]:
+    """Mean of some tensors over the samples and all but the last dimension, in stored units [channels]."""
+    sums: dict[int, NDArray[np.float64]] = {}
+    for seen in stored_inputs(tflite, x, tensors):
+        for tensor, values in seen.items():
+            mean = np.asarray(values, np.float64).reshape(-1, values.shape[-1]).mean(axis=0)
             sums[tensor] = sums.get(tensor, np.zeros_like(mean)) + mean
-        count += 1
-    return {tensor: total / max(count, 1) for tensor, total in sums.items()}
+    return {tensor: total / max(len(x), 1) for tensor, total in sums.items()}
 
 
 class _Ports:

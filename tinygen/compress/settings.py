@@ -334,6 +334,8 @@ class RoundCluster(Step):
         scope: for each ``tensor``, or for each output ``channel``.
         rescale: fit the scale of each channel, too: a closer match at the same size.
         bias_correction: move the biases so that each channel's mean output stays, on the training split.
+        compensate: choose values for the outputs' sake, not each for its weight's: convolutions and dense layers,
+            on the training split [Frantar 2023].
     """
 
     kind: ClassVar[str] = "round_cluster"
@@ -343,6 +345,7 @@ class RoundCluster(Step):
     scope: str = _setting("tensor", _one_of("tensor", "channel"))
     rescale: bool = True
     bias_correction: bool = True
+    compensate: bool = True
     per_layer: Mapping[str, int] = _setting({}, _each(_VALUES))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygen.compress.allocation import values_of_layers
+from tinygen.compress.compensating import compensated, input_moments
 from tinygen.compress.constraints import Mask
 from tinygen.compress.kernels import from_columns
 from tinygen.compress.rewriting import chosen_weights, clustered, correct_bias, means_of_inputs, sparsified
@@ -22,24 +23,23 @@ __all__ = ["round_cluster", "sparsify_int8"]
 
 Array = NDArray[Any]
 _MEANS_SAMPLES = 128
+_MOMENTS_SAMPLES = 512
 
 
 def round_cluster(state: State, settings: RoundCluster, context: Context) -> State:
     """Weighted k-means on the int8 weights; zeros of pruned layers stay zeros."""
     content = bytearray(_flatbuffer(state))
     means = _input_means(state, context) if settings.bias_correction else {}
+    moments = input_moments(_flatbuffer(state), context.spread(_MOMENTS_SAMPLES)) if settings.compensate else {}
     chosen = chosen_weights(content, state, settings, context)
     values = values_of_layers([kernel for _, kernel in chosen], settings, context)
     for weights, kernel in chosen:
         if values[kernel.layer] < ALL_VALUES:
             before = weights.real
-            codes, scales = clustered(
-                weights,
-                values[kernel.layer],
-                per_channel=settings.scope == "channel",
-                keep_zeros=state.is_pruned(kernel.key),
-                rescale=settings.rescale,
-            )
+            ways = {"per_channel": settings.scope == "channel", "keep_zeros": state.is_pruned(kernel.key)}
+            codes, scales = clustered(weights, values[kernel.layer], rescale=settings.rescale, **ways)
+            if weights.operator in moments:
+                codes = compensated(before, codes, scales, moments[weights.operator], **ways)
             weights.write(codes, scales)
             correct_bias(weights, before, means)
         context.notes.append(f'"{kernel.layer}": {len(np.unique(weights.matrix))} values')
