@@ -173,7 +173,7 @@ SUBJECTS = {
     ),
 }
 
-HEADLINES = {"KWS": ("ptq", "cluster-4bit", "cluster-3bit", "structured-50"), "AD": ("ptq", "cluster-dense")}
+HEADLINES = {"KWS": ("ptq", "cluster-4bit", "cluster-2bit", "structured-50"), "AD": ("ptq", "cluster-dense")}
 TITLES = {"accuracy": "accuracy", "agreement": "agreement", "mse": "squared error"}
 
 
