@@ -250,43 +250,44 @@ def started(
     Raises:
         ToolError: it can't be started.
     """
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            process_group=0,
-        )
-    except OSError as error:
-        raise ToolError(f"{command[0]} can't be started: {error.strerror}") from error
-    guard = _guard(process.pid)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-        if guard is not None:
-            guard.communicate()
+    with _guard() as group:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                process_group=group,
+            )
+        except OSError as error:
+            raise ToolError(f"{command[0]} can't be started: {error.strerror}") from error
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
-def _guard(group: int) -> subprocess.Popen[bytes] | None:
-    """A shell in an emulator's process group that kills it all when we die, even of SIGKILL.
+@contextlib.contextmanager
+def _guard() -> Iterator[int]:
+    """A process group with a shell in it that kills all of it when we die, even of SIGKILL.
 
-    It waits for the end of its input, a pipe whose other end only this process has. Linux could signal the
-    emulator alone; but Renode's test runner starts others, which would live on.
+    The shell waits for the end of its input, a pipe whose other end only this process has. It is there before the
+    emulator, so that there is no moment without it. Linux could signal the emulator alone; but Renode's test runner
+    starts others, which would live on.
     """
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", "read -r _; kill -KILL 0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
     try:
-        return subprocess.Popen(
-            ["/bin/sh", "-c", "read -r _; kill -KILL 0"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=group,
-        )
-    except OSError:  # the emulator is gone already
-        return None
+        yield shell.pid
+    finally:
+        shell.communicate()
