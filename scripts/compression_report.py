@@ -169,7 +169,7 @@ SUBJECTS = {
         "visual_wake_words/vww_96.h5",
         images(96, 1.0, 400),
         "Top-1 agreement with the uncompressed model, on crops of photographs; 4-bit clusters without training.",
-        (Case("ptq"), Case("cluster", floor=False), Case("mixed-post", floor=False)),
+        (Case("ptq"), Case("cluster", floor=False)),
     ),
 }
 
