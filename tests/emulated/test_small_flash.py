@@ -39,7 +39,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_other_forms_are_chosen_until_all_images_fit(usual: dict[str, Any], tmp_path: Path) -> None:
-    flash_bytes = usual["flash"]["total"] - 128 & ~15
+    flash_bytes = usual["flash"]["total"] - 256 & ~15
     done = build(tmp_path, small_board(tmp_path, flash_bytes))
     assert done.code == 0, done.err
     report = json.loads(done.out)

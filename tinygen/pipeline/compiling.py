@@ -141,6 +141,7 @@ def compile_model(
     loaded = loaded or load_model(options, stages)
     with stages.stage("optimize", "optimizing the graph"):
         graph, effects = optimize(loaded.graph)
+    lower(graph, source=loaded.file)  # names all that can't be translated, before the reference stumbles over one
     arena, vectors = _reference_arena(loaded), _reference_vectors(loaded)
     return _generate(loaded, graph, effects, arena, vectors, options, target, stages, flash_limit)
 
